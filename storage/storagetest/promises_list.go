@@ -1,0 +1,123 @@
+package storagetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/backstay/backstay/storage"
+)
+
+// wantListed fails the test unless the listing holds these names with these sizes, each once.
+func wantListed(t *testing.T, b storage.Backend, dir string, want map[string]int64) {
+	t.Helper()
+	got := make(map[string]int64)
+	for _, info := range list(t, b, dir) {
+		if _, twice := got[info.Name]; twice {
+			t.Errorf("List(%q) yields %q twice", dir, info.Name)
+		}
+		got[info.Name] = info.Size
+		if size, ok := want[info.Name]; !ok || size != info.Size {
+			t.Errorf("List(%q) yields %q of %d bytes, want %d bytes, there: %t", dir, info.Name, info.Size, size, ok)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("List(%q) yields %d files, want %d", dir, len(got), len(want))
+	}
+}
+
+func longListing(t *testing.T, b storage.Backend) {
+	const files, folders = 2500, 3
+	want := make(map[string]int64)
+	for i := range files {
+		want[shelf(i, folders)] = int64(i % 10)
+	}
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := worker; i < files; i += 8 {
+				if err := b.Save(t.Context(), shelf(i, folders), storage.Bytes(make([]byte, i%10))); err != nil {
+					t.Errorf("Save: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	wantListed(t, b, "data", want)
+}
+
+// shelf puts the i-th name into one of a few folders, so that there is one with more files than a page of a listing.
+func shelf(i, folders int) string { return fmt.Sprintf("data/%02x/%064x", i%folders/2, i) }
+
+func foldersApart(t *testing.T, b storage.Backend) {
+	for _, name := range []string{"config", "keys/a", "key", "keysx/b", "data/ab/c", "data/abc/d", "data/x"} {
+		save(t, b, name, []byte("1"))
+	}
+	wantListed(t, b, "keys", map[string]int64{"keys/a": 1})
+	wantListed(t, b, "data/ab", map[string]int64{"data/ab/c": 1})
+	wantListed(t, b, "keysx", map[string]int64{"keysx/b": 1})
+}
+
+func emptyListing(t *testing.T, b storage.Backend) {
+	save(t, b, "config", []byte("x"))
+	wantListed(t, b, "snapshots", nil)
+	wantListed(t, b, "data/ab", nil)
+}
+
+func nestedListing(t *testing.T, b storage.Backend) {
+	want := make(map[string]int64)
+	for i := range 20 {
+		want[name(i)] = int64(i)
+		save(t, b, name(i), make([]byte, i))
+	}
+	save(t, b, "data/flat", []byte("12345"))
+	want["data/flat"] = 5
+	wantListed(t, b, "data", want)
+}
+
+func listingLeftEarly(t *testing.T, b storage.Backend) {
+	want := map[string]int64{name(0): 1, name(1): 1, name(256): 1}
+	for name := range want {
+		save(t, b, name, []byte("x"))
+	}
+	listing := b.List(t.Context(), "data")
+	for range 2 {
+		for _, err := range listing {
+			if err != nil {
+				t.Fatalf("List: %v", err)
+			}
+			break
+		}
+	}
+	wantListed(t, b, "data", want)
+}
+
+func listingCancelled(t *testing.T, b storage.Backend) {
+	save(t, b, name(0), []byte("x"))
+	var last error
+	for info, err := range b.List(gone(t), "data") {
+		if err == nil {
+			t.Errorf("List with an ended context yields %q", info.Name)
+		}
+		last = err
+	}
+	if !errors.Is(last, errGone) {
+		t.Errorf("List with an ended context ends with %v, want the context's cause", last)
+	}
+}
+
+func removeWhileListing(t *testing.T, b storage.Backend) {
+	for i := range 20 {
+		save(t, b, name(i*256), []byte("x"))
+	}
+	for info, err := range b.List(t.Context(), "data") {
+		if err != nil {
+			t.Fatalf("List: %v", err)
+		}
+		if err := b.Remove(t.Context(), info.Name); err != nil {
+			t.Fatalf("Remove: %v", err)
+		}
+	}
+	wantListed(t, b, "data", nil)
+}
