@@ -1,0 +1,29 @@
+.PHONY: help build run test lint bench soak install clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
+
+build: ## build bin/backstay
+	go build -trimpath -o bin/backstay ./cmd/backstay
+
+run: build ## build, then make a first backup and restore it, command by command
+	scripts/first-run.sh
+
+test: build ## run every test of every module, after installing what they need
+	scripts/test.sh
+
+lint: ## check format, vet, staticcheck, errcheck and the rules of the architecture
+	scripts/lint.sh
+
+bench: build ## measure Backstay and restic in turn on the same data
+	go run ./test/bench
+
+soak: ## fuzz every target and test every property for much longer
+	scripts/soak.sh
+
+install: ## install backstay into GOBIN
+	go install -trimpath ./cmd/backstay
+
+clean: ## remove what was built, and the data of make run
+	rm -rf bin backstay-data

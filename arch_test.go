@@ -1,0 +1,95 @@
+package backstay_test
+
+import (
+	"os"
+	"testing"
+)
+
+// The architecture as docs/architecture.md draws it, and the reason of each edge. A package is named by its folder; "x/..."
+// is x and all below it, "x/*" all below it without x, "." is the root, "..." everything. Tests may import what they like.
+
+const (
+	leaves = "clock entry settings progress retention"
+	doors  = "internal/web/... internal/api/... internal/work/... internal/hub/..."
+	tests  = "test/... storage/storagetest/... source/sourcetest/... internal/notify/notifytest/..."
+)
+
+// edges says which packages never import which others.
+var edges = []edge{
+	{from: leaves, to: "...", why: "leaves import nothing of ours, so that everybody may import them"},
+	{from: "engine/... storage/... source/...", to: ". internal/... cmd/...",
+		why: "the libraries know nothing of the product around them, so that others can use them"},
+	{from: "engine/...", to: "source/*", why: "the engine is handed a source.View and never picks a source"},
+	{from: "engine/...", but: "engine/archiver", to: "source", why: "of sources the engine knows only the view that the archiver reads"},
+	{from: "engine/...", to: "storage/*", why: "the engine is handed a storage.Backend and never picks one"},
+	{from: "engine/crypto engine/chunker engine/pack engine/index", to: "storage/...", why: "these do no I/O: cache and repo talk to storage"},
+	{from: "engine/internal/...", to: "...", why: "what the engine's packages share is below all of them"},
+	{from: "storage/...", to: "engine/... source/...", why: "a storage keeps files and knows no meaning of them"},
+	{from: "source/...", to: "storage/...", why: "sources and storages meet in the runner"},
+	{from: ".", to: "engine/... storage/... source/... internal/... cmd/...", why: "the nouns do no I/O and are below all that work with them"},
+	{from: doors, to: "internal/db/... engine/... source/... storage/... internal/notify/...",
+		why: "a door asks a use case of app; what it did by itself would have no permission check and no audit event"},
+	{from: "...", but: "internal/server " + doors, to: doors, why: "only server puts the doors together"},
+	{from: "...", but: "cmd/... internal/cli/...", to: "internal/cli/...", why: "the command line is the outermost layer: only cmd imports it"},
+	{from: "...", but: tests, to: "cmd/... test/...", why: "programs and whole-system tests are no libraries"},
+	{from: "internal/runner", to: "storage/* source/*", why: "the runner is handed its adapters"},
+}
+
+// parents are the packages whose sub-packages are adapters and wrappers that never import one another.
+var parents = []string{"storage", "source", "internal/notify"}
+
+// order is the order of the engine: each package imports only those before it.
+var order = []string{"crypto", "chunker", "pack", "index", "cache", "repo", "tree", "snapshot"}
+
+// verbs are the packages after that, which never import one another.
+var verbs = []string{"archiver", "restorer", "checker", "pruner", "differ", "copier", "repairer"}
+
+// modules says who imports which module of others. One that is not listed is imported by nobody.
+var modules = []edge{
+	{to: "github.com/klauspost/compress/...", from: "engine/...", why: "zstd, the compression of the repository format"},
+	{to: "golang.org/x/crypto/...", from: "engine/crypto", why: "scrypt and Poly1305: all sealing is in one package"},
+	{to: "golang.org/x/sync/...", from: "...", why: "groups of goroutines"},
+	{to: "golang.org/x/sys/...", from: "...", why: "system calls that the standard library has not"},
+	{to: "golang.org/x/term/...", from: "internal/cli/...", why: "only the command line has a terminal"},
+	{to: "golang.org/x/time/...", from: "storage/limit", why: "the rate limiter of transfers"},
+	{to: "github.com/spf13/cobra/...", from: "internal/cli/...", why: "commands and flags"},
+	{to: "github.com/spf13/pflag/...", from: "internal/cli/...", why: "commands and flags"},
+	{to: "github.com/hanwen/go-fuse/...", from: "internal/mount", why: "FUSE"},
+}
+
+// calls says which functions are called only where, outside of tests.
+var calls = []edge{
+	{to: "time.Now time.Since time.Until time.Sleep time.After time.AfterFunc time.Tick time.NewTimer time.NewTicker",
+		from: "clock internal/cli/... cmd/... " + tests, why: "time is passed in as a clock.Clock, so that it can be simulated"},
+	{to: "os.Getenv os.LookupEnv os.Environ", from: "internal/cli/... cmd/... " + tests,
+		why: "settings are passed in: only the command line reads the environment"},
+}
+
+// packages says which packages of the standard library are imported only where, outside of tests.
+var packages = []edge{
+	{to: "math/rand/...", from: tests, why: "what is random in a repository keeps secrets: it comes from crypto/rand"},
+	{to: "crypto/rand", from: "engine/repo storage/local storage/retry internal/cli/...", why: "randomness is passed in: these have it as their default"},
+	{to: "unsafe", from: "", why: "the memory is Go's"},
+}
+
+// longFiles are the files of more than 500 lines, with the reason.
+var longFiles = map[string]string{}
+
+const (
+	maxFile     = 500
+	maxFunction = 100
+)
+
+func TestTheTreeFollowsTheArchitecture(t *testing.T) {
+	tree, err := load(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range rules {
+		t.Run(rule.name, func(t *testing.T) {
+			for _, complaint := range rule.check(tree) {
+				t.Error(complaint)
+			}
+		})
+	}
+}

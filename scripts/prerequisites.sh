@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Go, where it is missing. Debian and its relatives; elsewhere it says what is missing.
+set -euo pipefail
+
+missing=()
+need() { # FILE-OR-COMMAND PACKAGE
+	command -v "$1" >/dev/null || [ -e "$1" ] || missing+=("$2")
+}
+need gcc gcc # for the race detector
+need /usr/include/stdlib.h libc6-dev
+need restic restic
+need fusermount3 fuse3
+need setfattr attr
+need setfacl acl
+need strace strace
+
+[ ${#missing[@]} -gt 0 ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	echo "installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+	exit 0
+fi
+echo "missing: ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
+[ "${CI:-}" != true ] # elsewhere the tests that need them are skipped, and say so
