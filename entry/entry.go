@@ -71,6 +71,7 @@ type Content interface {
 	Open(ctx context.Context) (io.ReadCloser, error)
 	// LinkTarget returns where a Symlink points, raw bytes.
 	LinkTarget() (string, error)
-	// Attributes returns the extended attributes, sorted by name; nil where there are none or the file system has none.
+	// Attributes returns the extended attributes, in the order in which the system lists them, as restic keeps them; nil
+	// where there are none or the file system has none. With an error it returns those that could be read.
 	Attributes() ([]Attribute, error)
 }

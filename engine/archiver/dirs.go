@@ -1,0 +1,139 @@
+package archiver
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/backstay/backstay/engine/crypto"
+	"github.com/backstay/backstay/engine/pack"
+	"github.com/backstay/backstay/engine/repo"
+	"github.com/backstay/backstay/engine/tree"
+	"github.com/backstay/backstay/entry"
+)
+
+// done says that one thing in d is finished. Who finishes the last one makes the tree of d, and so on upwards.
+func (a *archive) done(d *dir) {
+	for d != nil && d.pending.Add(-1) == 0 {
+		if a.ctx.Err() != nil {
+			return
+		}
+		for i, g := range a.groups {
+			if err := g.finish(d, &d.sides[i]); err != nil {
+				a.cancel(err)
+				return
+			}
+		}
+		a.countDir(d)
+		d = d.up
+	}
+}
+
+// finish makes the tree of a directory for one group, or keeps the parent's.
+func (g *group) finish(d *dir, s *side) error {
+	id := s.old
+	if id.IsNull() || s.fresh.Load() || !g.known(pack.Tree, id) {
+		s.fresh.Store(true)
+		var err error
+		if id, err = g.saveTree(d, s); err != nil {
+			return err
+		}
+	}
+	s.node.Subtree = id
+	if d.up == nil {
+		g.root = id
+	} else if id != s.old {
+		d.up.sides[g.number].fresh.Store(true)
+	}
+	s.children, s.parent, s.ahead = nil, nil, prefetch{}
+	return nil
+}
+
+func (g *group) saveTree(d *dir, s *side) (crypto.ID, error) {
+	w := treeWriters.Get().(*treeWriter)
+	defer treeWriters.Put(w)
+	for _, n := range s.children {
+		if n.Type == "" {
+			continue
+		}
+		if err := w.builder.Append(n); err != nil {
+			return crypto.ID{}, fmt.Errorf("tree of %q: %w", d.path, err)
+		}
+	}
+	plain := w.builder.Finish()
+	h := pack.Handle{ID: crypto.Hash(plain), Type: pack.Tree}
+	return h.ID, g.save(h, plain, &w.scratch)
+}
+
+// treeWriter is the memory that a tree is made in.
+type treeWriter struct {
+	builder tree.Builder
+	scratch repo.Scratch
+}
+
+var treeWriters = sync.Pool{New: func() any { return new(treeWriter) }}
+
+func (a *archive) countDir(d *dir) {
+	if d.up == nil {
+		return
+	}
+	s := &d.sides[0]
+	state := "new"
+	switch {
+	case s.old.IsNull():
+		a.counts.dirsNew.Add(1)
+	case s.fresh.Load():
+		state = "changed"
+		a.counts.dirsChanged.Add(1)
+	default:
+		state = "unmodified"
+		a.counts.dirsUnmodified.Add(1)
+	}
+	a.finished(d.path, state, 0)
+}
+
+const treesAhead = 4 // directories of the parent loaded before the walker reaches them
+
+// prefetch loads the directories in a directory of the parent, a few ahead of the walker.
+type prefetch struct {
+	group *group
+	dirs  []crypto.ID        // not yet started
+	ahead []chan []tree.Node // started; ids are those of trees
+	trees []crypto.ID
+}
+
+func newPrefetch(g *group, nodes []tree.Node) prefetch {
+	p := prefetch{group: g}
+	for i := range nodes {
+		if nodes[i].Type == entry.Dir {
+			p.dirs = append(p.dirs, nodes[i].Subtree)
+		}
+	}
+	for range treesAhead {
+		p.start()
+	}
+	return p
+}
+
+func (p *prefetch) start() {
+	if len(p.dirs) == 0 {
+		return
+	}
+	id, g, loaded := p.dirs[0], p.group, make(chan []tree.Node, 1)
+	p.dirs = p.dirs[1:]
+	p.trees, p.ahead = append(p.trees, id), append(p.ahead, loaded)
+	g.archive.loads.Go(func() { loaded <- g.loadTree(id) })
+}
+
+// take returns the nodes of a directory. They are taken in the order of the parent's nodes; those between are passed
+// over.
+func (p *prefetch) take(id crypto.ID) []tree.Node {
+	for len(p.ahead) > 0 {
+		at, loaded := p.trees[0], p.ahead[0]
+		p.trees, p.ahead = p.trees[1:], p.ahead[1:]
+		p.start()
+		if at == id {
+			return <-loaded
+		}
+	}
+	return nil
+}

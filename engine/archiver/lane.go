@@ -1,0 +1,196 @@
+package archiver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/backstay/backstay/engine/chunker"
+	"github.com/backstay/backstay/engine/crypto"
+	"github.com/backstay/backstay/engine/pack"
+	"github.com/backstay/backstay/engine/repo"
+	"github.com/backstay/backstay/engine/tree"
+	"github.com/backstay/backstay/progress"
+)
+
+// group is the repositories of one polynomial: their chunks and trees have the same IDs.
+type group struct {
+	archive *archive
+	number  int // position in archive.groups
+	chunker *chunker.Chunker
+	encoder *repo.Encoder
+	lanes   []*lane
+	root    crypto.ID // once all is archived
+}
+
+// lane is one repository.
+type lane struct {
+	repo   *repo.Repo
+	group  *group
+	writer *repo.Writer
+	parent crypto.ID
+	dry    bool
+
+	dead atomic.Pointer[error] // why it dropped out
+
+	mu     sync.Mutex
+	counts Counts // only what is counted for each repository
+}
+
+func (l *lane) failed() error {
+	if err := l.dead.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// drop takes the repository out of the run, the first time for good.
+func (l *lane) drop(err error) { l.dead.CompareAndSwap(nil, &err) }
+
+// save makes the blob known to every repository of the group. The only error is that no repository of any group is left.
+func (g *group) save(h pack.Handle, plain []byte, scratch *repo.Scratch) error {
+	var encoded repo.Encoded
+	for _, l := range g.lanes {
+		if l.failed() != nil || !l.writer.Claim(h) {
+			continue
+		}
+		if encoded.Plain == nil {
+			var err error
+			if encoded, err = g.encoder.Encode(h, plain, scratch); err != nil {
+				g.archive.cancel(err) // the memory or the processor is at fault: nothing it made can be trusted
+				return err
+			}
+		}
+		l.save(g.archive.ctx, encoded)
+		if l.failed() != nil {
+			if err := g.archive.alive(); err != nil {
+				g.archive.cancel(err)
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *lane) save(ctx context.Context, e repo.Encoded) {
+	stored := len(e.Packed) + crypto.Overhead
+	if !l.dry {
+		var err error
+		if stored, err = l.writer.Save(ctx, e); err != nil {
+			l.drop(err)
+			return
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.Type == pack.Tree {
+		l.counts.TreeBlobs++
+	} else {
+		l.counts.DataBlobs++
+	}
+	l.counts.Added += int64(len(e.Plain))
+	l.counts.AddedPacked += int64(stored)
+}
+
+func (l *lane) count(c *Counts) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.DataBlobs, c.TreeBlobs, c.Added, c.AddedPacked = l.counts.DataBlobs, l.counts.TreeBlobs, l.counts.Added, l.counts.AddedPacked
+}
+
+// finish makes the lane's blobs durable and proves that its packs are there.
+func (l *lane) finish(ctx context.Context) {
+	if l.dry || l.failed() != nil {
+		return
+	}
+	err := l.writer.Flush(ctx)
+	if err == nil {
+		err = l.writer.Verify(ctx)
+	}
+	if err != nil {
+		l.drop(err)
+	}
+}
+
+// known reports whether every repository that is left has all the blobs.
+func (g *group) known(t pack.Type, ids ...crypto.ID) bool {
+	for _, l := range g.lanes {
+		if l.failed() != nil {
+			continue
+		}
+		for _, id := range ids {
+			if !l.writer.Known(pack.Handle{ID: id, Type: t}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// parentRoot is the tree to compare with: that of the first repository that has one.
+func (g *group) parentRoot() crypto.ID {
+	for _, l := range g.lanes {
+		if !l.parent.IsNull() {
+			return l.parent
+		}
+	}
+	return crypto.ID{}
+}
+
+// loadTree returns the nodes of a parent's directory from whichever repository has it, or nil if none does: then its
+// files are read again.
+func (g *group) loadTree(id crypto.ID) []tree.Node {
+	var errs error
+	for _, l := range g.lanes {
+		if l.failed() != nil || !l.repo.Index().Has(pack.Handle{ID: id, Type: pack.Tree}) {
+			continue
+		}
+		nodes, err := g.decode(l, id)
+		if err == nil {
+			return nodes
+		}
+		errs = errors.Join(errs, err)
+	}
+	if errs != nil && g.archive.ctx.Err() == nil {
+		g.archive.opt.Progress.Send(progress.Event{Kind: progress.Notice, Item: pack.Tree.String() + "/" + id.Short(),
+			Text: "a directory of the snapshot compared with can't be read, its files are read again: " + errs.Error()})
+	}
+	return nil
+}
+
+func (g *group) decode(l *lane, id crypto.ID) ([]tree.Node, error) {
+	plain, err := l.repo.LoadBlob(g.archive.ctx, pack.Handle{ID: id, Type: pack.Tree}, nil)
+	if err != nil {
+		return nil, err
+	}
+	d := decoders.Get().(*tree.Decoder)
+	defer decoders.Put(d)
+	d.Reset(plain)
+	nodes := make([]tree.Node, 0, len(plain)/400) // bytes of a node
+	for {
+		nodes = append(nodes, tree.Node{})
+		switch err := d.Next(&nodes[len(nodes)-1]); {
+		case err == io.EOF:
+			return nodes[:len(nodes)-1], nil
+		case err != nil: // a file without its node in the parent is read again
+			nodes = nodes[:len(nodes)-1]
+		}
+	}
+}
+
+var decoders = sync.Pool{New: func() any { return new(tree.Decoder) }} // they keep names of users and zones
+
+// counts are the numbers common to all repositories.
+type counts struct {
+	filesNew, filesChanged, filesUnmodified atomic.Int64
+	dirsNew, dirsChanged, dirsUnmodified    atomic.Int64
+	files, bytes, lost                      atomic.Int64
+}
+
+func (c *counts) load() Counts {
+	return Counts{FilesNew: c.filesNew.Load(), FilesChanged: c.filesChanged.Load(), FilesUnmodified: c.filesUnmodified.Load(),
+		DirsNew: c.dirsNew.Load(), DirsChanged: c.dirsChanged.Load(), DirsUnmodified: c.dirsUnmodified.Load(),
+		Files: c.files.Load(), Bytes: c.bytes.Load(), Lost: c.lost.Load()}
+}

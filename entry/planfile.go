@@ -1,0 +1,131 @@
+package entry
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+)
+
+// ErrPlan is wrapped by errors about a plan file that was cut or changed after it was written.
+var ErrPlan = errors.New("the plan is not as it was written")
+
+// Totals counts a plan, or a report, by action.
+type Totals map[Action]Total
+
+// Total is a number of changes and the bytes of their entries in the snapshot.
+type Total struct {
+	Count int64  `json:"count"`
+	Bytes uint64 `json:"bytes"`
+}
+
+// Add counts one change.
+func (t Totals) Add(c Change) {
+	n := t[c.Action]
+	n.Count++
+	n.Bytes += c.Size
+	t[c.Action] = n
+}
+
+// changeJSON is a Change in a file: its path is quoted like a Go string, without the quotes, so that any bytes survive.
+type changeJSON struct {
+	Path   string `json:"path"`
+	Type   Type   `json:"type"`
+	Action Action `json:"action"`
+	Size   uint64 `json:"size,omitempty"`
+	Old    uint64 `json:"old_size,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// MarshalJSON returns the change with its path quoted like a Go string, without the quotes around it.
+func (c Change) MarshalJSON() ([]byte, error) {
+	j := changeJSON(c)
+	quoted := strconv.Quote(c.Path)
+	j.Path = quoted[1 : len(quoted)-1]
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (c *Change) UnmarshalJSON(p []byte) error {
+	var j changeJSON
+	if err := json.Unmarshal(p, &j); err != nil {
+		return err
+	}
+	path, err := strconv.Unquote(`"` + j.Path + `"`)
+	if err != nil {
+		return fmt.Errorf("path %q: %w", j.Path, err)
+	}
+	*c = Change(j)
+	c.Path = path
+	return nil
+}
+
+// planEnd is the last line of a plan file.
+type planEnd struct {
+	Totals Totals `json:"totals"`
+	Digest string `json:"sha256"` // of all lines before, in hex
+}
+
+// WritePlan writes one line of JSON for each change, and a last one with the totals and a digest of the others. It
+// returns the totals. An error that the changes yield ends it: then the file is no plan.
+func WritePlan(w io.Writer, changes iter.Seq2[Change, error]) (Totals, error) {
+	digest := sha256.New()
+	out := bufio.NewWriter(w)
+	lines := json.NewEncoder(io.MultiWriter(out, digest))
+	totals := make(Totals)
+	for c, err := range changes {
+		if err != nil {
+			return totals, err
+		}
+		if err := lines.Encode(c); err != nil {
+			return totals, fmt.Errorf("write plan: %w", err)
+		}
+		totals.Add(c)
+	}
+	err := json.NewEncoder(out).Encode(planEnd{Totals: totals, Digest: hex.EncodeToString(digest.Sum(nil))})
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
+		return totals, fmt.Errorf("write plan: %w", err)
+	}
+	return totals, nil
+}
+
+// ReadPlan yields the changes that WritePlan wrote. If the file was changed since, or cut, the last element is an error
+// that wraps ErrPlan: who must not act on such a plan reads it to the end before.
+func ReadPlan(r io.Reader) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		digest := sha256.New()
+		in := bufio.NewReaderSize(r, 64<<10)
+		for {
+			line, err := in.ReadBytes('\n')
+			if err == io.EOF {
+				err = fmt.Errorf("%w: it is cut", ErrPlan)
+			}
+			var end planEnd
+			if err == nil && bytes.HasPrefix(line, []byte(`{"totals":`)) {
+				if json.Unmarshal(line, &end) != nil || end.Digest != hex.EncodeToString(digest.Sum(nil)) {
+					yield(Change{}, fmt.Errorf("%w: its digest differs", ErrPlan))
+				}
+				return
+			}
+			digest.Write(line)
+			var c Change
+			if err == nil {
+				if err = json.Unmarshal(line, &c); err != nil {
+					err = fmt.Errorf("%w: %w", ErrPlan, err)
+				}
+			}
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,192 @@
+// Package runner does one run: a backup, a restore, a copy, a change of what is kept. Sources, the engine and storages meet
+// here, and nowhere else.
+//
+// A run takes its locks, does its work and gives the locks back, whatever happens. It is handed open repositories and
+// sources, and knows nothing of plans, people or terminals. The invariant: a snapshot is saved only once the source was
+// closed cleanly and all that the snapshot needs was seen in the storage.
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/backstay/backstay/engine/archiver"
+	"github.com/backstay/backstay/engine/repo"
+	"github.com/backstay/backstay/engine/snapshot"
+	"github.com/backstay/backstay/progress"
+	"github.com/backstay/backstay/source"
+)
+
+// BackupOptions say how to back up and what the snapshot tells of itself.
+type BackupOptions struct {
+	Type            snapshot.Type     // by default incremental; with nothing to compare with it becomes full
+	Template        snapshot.Snapshot // what is known beforehand: time, host, user, paths, excludes, tags, program
+	Start           time.Time         // for the summary
+	Compression     repo.Compression
+	Lock            repo.LockOptions
+	SkipIfUnchanged bool // no snapshot where its tree is that of the base
+	DryRun          bool
+	Progress        progress.Func
+}
+
+// BackupResult is what became of one repository.
+type BackupResult struct {
+	Snapshot *snapshot.Snapshot // as saved, or as it would be; nil if Err is set
+	Skipped  bool               // nothing has changed, and so nothing was saved
+	Counts   archiver.Counts
+	Err      error // why the repository dropped out
+}
+
+// backup is one repository of a run.
+type backup struct {
+	repo   *repo.Repo
+	base   *snapshot.Snapshot // nil: full
+	kind   snapshot.Type
+	result BackupResult
+}
+
+// Backup reads src once and makes a snapshot of it in each repository. The results are in the order of the repositories; those that
+// drop out have an error there. Backup itself returns one if it was not possible to make any.
+func Backup(ctx context.Context, src source.Source, rs []*repo.Repo, opt BackupOptions) (results []BackupResult, err error) {
+	if opt.Type == "" {
+		opt.Type = snapshot.Incremental
+	}
+	ctx, unlock, lockErrs := repo.LockAll(ctx, rs, repo.Shared, opt.Lock)
+	defer func() { err = errors.Join(err, unlock()) }()
+	backups := make([]*backup, len(rs))
+	for i, r := range rs {
+		backups[i] = &backup{repo: r, result: BackupResult{Err: lockErrs[i]}}
+		backups[i].prepare(ctx, opt)
+	}
+	err = archive(ctx, src, backups, opt)
+	results = make([]BackupResult, len(backups))
+	for i, b := range backups {
+		if b.result.Err == nil && err != nil {
+			b.result.Err = err
+		}
+		b.finish(ctx, opt)
+		results[i] = b.result
+	}
+	if err == nil {
+		err = allFailed(results)
+	}
+	return results, err
+}
+
+func allFailed(results []BackupResult) error {
+	var errs []error
+	for _, r := range results {
+		if r.Err == nil {
+			return nil
+		}
+		errs = append(errs, r.Err)
+	}
+	return errors.Join(errs...)
+}
+
+// prepare finds what to compare with and loads the index, in that order: the index then knows all that the base needs.
+func (b *backup) prepare(ctx context.Context, opt BackupOptions) {
+	if b.result.Err != nil {
+		return
+	}
+	b.kind = snapshot.Full
+	if opt.Type != snapshot.Full {
+		if b.base, b.result.Err = findBase(ctx, b.repo, opt); b.result.Err != nil {
+			return
+		}
+	}
+	if b.base != nil {
+		b.kind = opt.Type
+	}
+	b.result.Err = b.repo.LoadIndex(ctx)
+}
+
+// findBase returns the newest snapshot of the same host and paths, for a differential backup the newest full one; nil if there is
+// none. Snapshots that can't be read are passed over: comparing with another one only takes longer.
+func findBase(ctx context.Context, r *repo.Repo, opt BackupOptions) (*snapshot.Snapshot, error) {
+	var base *snapshot.Snapshot
+	filter := snapshot.Filter{Hosts: []string{opt.Template.Hostname}, Paths: opt.Template.Paths}
+	for s, err := range snapshot.List(ctx, r, filter) {
+		var unreadable *snapshot.FileError
+		if errors.As(err, &unreadable) {
+			opt.Progress.Send(progress.Event{Kind: progress.Notice, Item: repo.Snapshots.Name(unreadable.ID), Text: err.Error()})
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(s.Paths) != len(opt.Template.Paths) || opt.Type == snapshot.Differential && s.Type() != snapshot.Full {
+			continue
+		}
+		if base == nil || snapshot.Compare(s, base) > 0 {
+			base = s
+		}
+	}
+	return base, nil
+}
+
+// archive reads the source into all repositories that are left. An error means that no snapshot may be made at all.
+func archive(ctx context.Context, src source.Source, backups []*backup, opt BackupOptions) error {
+	var left []*backup
+	var targets []archiver.Target
+	for _, b := range backups {
+		if b.result.Err != nil {
+			continue
+		}
+		target := archiver.Target{Repo: b.repo}
+		if b.base != nil {
+			target.Parent = b.base.Tree
+		}
+		left, targets = append(left, b), append(targets, target)
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	view, err := src.Open(ctx)
+	if err != nil {
+		return fmt.Errorf("open source: %w", err)
+	}
+	results, err := archiver.Archive(ctx, targets, view, archiver.Options{Compression: opt.Compression, DryRun: opt.DryRun, Progress: opt.Progress})
+	if closeErr := view.Close(); closeErr != nil { // what was saved is unreferenced; prune takes it
+		err = errors.Join(err, fmt.Errorf("close source: %w", closeErr))
+	}
+	for i, r := range results {
+		left[i].result.Counts, left[i].result.Err = r.Counts, r.Err
+		left[i].result.Snapshot = &snapshot.Snapshot{Tree: r.Tree}
+	}
+	return err
+}
+
+// finish saves the snapshot.
+func (b *backup) finish(ctx context.Context, opt BackupOptions) {
+	if b.result.Err != nil {
+		b.result.Snapshot = nil
+		return
+	}
+	s := opt.Template
+	s.Tree = b.result.Snapshot.Tree
+	s.Summary = summary(b.result.Counts, opt.Start, b.repo.Options().Clock.Now())
+	s.SetFact(snapshot.FactType, string(b.kind))
+	if b.base != nil {
+		s.Parent = b.base.ID
+		s.SetFact(snapshot.FactBase, b.base.Identity().String())
+		b.result.Skipped = opt.SkipIfUnchanged && s.Tree == b.base.Tree
+	}
+	b.result.Snapshot = &s
+	if b.result.Skipped || opt.DryRun {
+		return
+	}
+	if err := snapshot.Save(ctx, b.repo, &s); err != nil {
+		b.result.Snapshot, b.result.Err = nil, err
+	}
+}
+
+func summary(c archiver.Counts, start, end time.Time) *snapshot.Summary {
+	return &snapshot.Summary{BackupStart: start, BackupEnd: end,
+		FilesNew: uint64(c.FilesNew), FilesChanged: uint64(c.FilesChanged), FilesUnmodified: uint64(c.FilesUnmodified),
+		DirsNew: uint64(c.DirsNew), DirsChanged: uint64(c.DirsChanged), DirsUnmodified: uint64(c.DirsUnmodified),
+		DataBlobs: uint64(c.DataBlobs), TreeBlobs: uint64(c.TreeBlobs), DataAdded: uint64(c.Added), DataAddedPacked: uint64(c.AddedPacked),
+		TotalFilesProcessed: uint64(c.Files), TotalBytesProcessed: uint64(c.Bytes)}
+}

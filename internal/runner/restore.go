@@ -1,0 +1,119 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+
+	"github.com/backstay/backstay/engine/repo"
+	"github.com/backstay/backstay/engine/restorer"
+	"github.com/backstay/backstay/engine/snapshot"
+	"github.com/backstay/backstay/entry"
+	"github.com/backstay/backstay/source"
+)
+
+// RestoreOptions say what to restore and how.
+type RestoreOptions struct {
+	Entries restorer.Options
+	Lock    repo.LockOptions
+	Workers int // packs read at once; by default one for each processor
+	DryRun  bool
+	// Decide is asked for each change of the plan before anything is done, and returns it as it shall be: an action turned into
+	// Skip, a Conflict resolved. Nil leaves the plan as it is.
+	Decide func(entry.Change) (entry.Change, error)
+	// Planned is told the totals of the plan before it is applied; may be nil.
+	Planned func(entry.Totals)
+	// Report is told every change as it was done, or as it would be in a dry run.
+	Report func(entry.Change)
+	// Lost is told each entry of the snapshot that can't be restored because the repository is damaged.
+	Lost func(*entry.Error)
+}
+
+// Restore brings a snapshot back to a target: it plans, has the plan decided upon, and applies just that. Entries that are lost are
+// reported and the rest is restored; the error is nil then.
+func Restore(ctx context.Context, r *repo.Repo, s *snapshot.Snapshot, to source.Restorer, opt RestoreOptions) (err error) {
+	ctx, unlock, err := r.Lock(ctx, repo.Shared, opt.Lock)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := r.LoadIndex(ctx); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp("", "backstay-plan-*")
+	if err != nil {
+		return fmt.Errorf("make a file for the restore plan: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
+	contents := restorer.NewContents(r, opt.Workers)
+	entries := func(lost func(*entry.Error)) iter.Seq2[entry.Entry, error] {
+		return passLost(restorer.Entries(ctx, r, s.Tree, opt.Entries), lost)
+	}
+	plan := decide(to.Plan(ctx, entries(opt.Lost), contents), opt.Decide)
+	totals, err := entry.WritePlan(file, plan)
+	if err != nil {
+		return fmt.Errorf("plan restore: %w", err)
+	}
+	if opt.Planned != nil {
+		opt.Planned(totals)
+	}
+	if opt.DryRun {
+		return each(file, opt.Report)
+	}
+	if err := each(file, func(entry.Change) {}); err != nil { // nothing is done by a plan that is not whole
+		return err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read restore plan: %w", err)
+	}
+	return to.Apply(ctx, entry.ReadPlan(file), entries(func(*entry.Error) {}), contents, opt.Report)
+}
+
+// passLost hands lost entries to lost and yields the others.
+func passLost(entries iter.Seq2[entry.Entry, error], lost func(*entry.Error)) iter.Seq2[entry.Entry, error] {
+	return func(yield func(entry.Entry, error) bool) {
+		for e, err := range entries {
+			var one *entry.Error
+			if errors.As(err, &one) {
+				lost(one)
+				continue
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+func decide(plan iter.Seq2[entry.Change, error], decide func(entry.Change) (entry.Change, error)) iter.Seq2[entry.Change, error] {
+	if decide == nil {
+		return plan
+	}
+	return func(yield func(entry.Change, error) bool) {
+		for c, err := range plan {
+			if err == nil {
+				c, err = decide(c)
+			}
+			if !yield(c, err) {
+				return
+			}
+		}
+	}
+}
+
+// each reads the plan from its beginning.
+func each(file io.ReadSeeker, fn func(entry.Change)) error {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read restore plan: %w", err)
+	}
+	for c, err := range entry.ReadPlan(file) {
+		if err != nil {
+			return fmt.Errorf("read restore plan: %w", err)
+		}
+		fn(c)
+	}
+	return nil
+}
