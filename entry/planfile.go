@@ -11,6 +11,7 @@ import (
 	"io"
 	"iter"
 	"strconv"
+	"strings"
 )
 
 // ErrPlan is wrapped by errors about a plan file that was cut or changed after it was written.
@@ -77,13 +78,17 @@ type planEnd struct {
 func WritePlan(w io.Writer, changes iter.Seq2[Change, error]) (Totals, error) {
 	digest := sha256.New()
 	out := bufio.NewWriter(w)
-	lines := json.NewEncoder(io.MultiWriter(out, digest))
 	totals := make(Totals)
+	var line []byte
 	for c, err := range changes {
+		if err == nil {
+			line, err = c.appendLine(line[:0])
+		}
 		if err != nil {
 			return totals, err
 		}
-		if err := lines.Encode(c); err != nil {
+		digest.Write(line)
+		if _, err := out.Write(line); err != nil {
 			return totals, fmt.Errorf("write plan: %w", err)
 		}
 		totals.Add(c)
@@ -105,7 +110,7 @@ func ReadPlan(r io.Reader) iter.Seq2[Change, error] {
 		digest := sha256.New()
 		in := bufio.NewReaderSize(r, 64<<10)
 		for {
-			line, err := in.ReadBytes('\n')
+			line, err := readLine(in)
 			if err == io.EOF {
 				err = fmt.Errorf("%w: it is cut", ErrPlan)
 			}
@@ -119,7 +124,7 @@ func ReadPlan(r io.Reader) iter.Seq2[Change, error] {
 			digest.Write(line)
 			var c Change
 			if err == nil {
-				if err = json.Unmarshal(line, &c); err != nil {
+				if err = c.readLine(line); err != nil {
 					err = fmt.Errorf("%w: %w", ErrPlan, err)
 				}
 			}
@@ -128,4 +133,96 @@ func ReadPlan(r io.Reader) iter.Seq2[Change, error] {
 			}
 		}
 	}
+}
+
+// readLine returns the next line with its end, valid until the next call.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	line, err := in.ReadSlice('\n')
+	if err != bufio.ErrBufferFull {
+		return line, err
+	}
+	long := bytes.Clone(line)
+	rest, err := in.ReadBytes('\n')
+	return append(long, rest...), err
+}
+
+// A plan has a line for each file, and nearly all lines are plain: no reason, and a path that needs no quoting. These are
+// written and read without encoding/json, which takes ten times as long. The format is the same.
+
+// appendLine appends the JSON of the change and a newline.
+func (c Change) appendLine(p []byte) ([]byte, error) {
+	if c.Reason != "" || !plainText(c.Path) {
+		line, err := json.Marshal(c)
+		if err != nil {
+			return p, fmt.Errorf("write plan: %w", err)
+		}
+		return append(append(p, line...), '\n'), nil
+	}
+	p = append(append(p, `{"path":"`...), c.Path...)
+	p = append(append(p, `","type":"`...), c.Type...)
+	p = append(append(p, `","action":"`...), c.Action...)
+	p = append(p, '"')
+	if c.Size != 0 {
+		p = strconv.AppendUint(append(p, `,"size":`...), c.Size, 10)
+	}
+	if c.Old != 0 {
+		p = strconv.AppendUint(append(p, `,"old_size":`...), c.Old, 10)
+	}
+	return append(p, "}\n"...), nil
+}
+
+// plainText reports whether s stands in JSON as it is, quoted like a Go string or not.
+func plainText(s string) bool {
+	for _, b := range []byte(s) {
+		if b < ' ' || b > '~' || b == '"' || b == '\\' || b == '<' || b == '>' || b == '&' {
+			return false
+		}
+	}
+	return true
+}
+
+// readLine reads a line that appendLine wrote.
+func (c *Change) readLine(line []byte) error {
+	if c.readPlain(string(line)) {
+		return nil
+	}
+	return json.Unmarshal(line, c)
+}
+
+// readPlain reads a plain line, and reports whether it was one.
+func (c *Change) readPlain(line string) bool {
+	var kind, action string
+	rest, ok := strings.CutPrefix(line, `{"path":"`)
+	if ok {
+		c.Path, rest, ok = strings.Cut(rest, `","type":"`)
+	}
+	if ok {
+		kind, rest, ok = strings.Cut(rest, `","action":"`)
+	}
+	if ok {
+		action, rest, ok = strings.Cut(rest, `"`)
+	}
+	if !ok || !plainText(c.Path) || !plainText(kind) || !plainText(action) {
+		return false
+	}
+	c.Type, c.Action = Type(kind), Action(action)
+	c.Size, rest, ok = cutNumber(rest, `,"size":`)
+	if ok {
+		c.Old, rest, ok = cutNumber(rest, `,"old_size":`)
+	}
+	return ok && rest == "}\n"
+}
+
+// cutNumber reads a number behind name, 0 if name isn't there.
+func cutNumber(s, name string) (n uint64, rest string, ok bool) {
+	rest, found := strings.CutPrefix(s, name)
+	if !found {
+		return 0, s, true
+	}
+	end := strings.IndexAny(rest, ",}")
+	if end < 0 {
+		return 0, s, false
+	}
+	n, err := strconv.ParseUint(rest[:end], 10, 64)
+	return n, rest[end:], err == nil
 }

@@ -2,9 +2,11 @@ package entry_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/backstay/backstay/entry"
@@ -23,6 +25,8 @@ func planned(changes []entry.Change) iter.Seq2[entry.Change, error] {
 var someChanges = []entry.Change{
 	{Path: "a", Type: entry.Dir, Action: entry.Create},
 	{Path: "a/inv\xff\xfe\n\"quoted\\", Type: entry.File, Action: entry.Overwrite, Size: 5, Old: 7, Reason: "content differs"},
+	{Path: "a/plain", Type: entry.File, Action: entry.Update, Size: 1 << 60, Old: 1},
+	{Path: "a/" + strings.Repeat("long", 30000), Type: entry.File, Action: entry.Delete, Old: 3},
 	{Path: "ünï", Type: entry.Symlink, Action: entry.Skip, Reason: "newer <here> & now"},
 }
 
@@ -56,7 +60,7 @@ func TestAPlanIsReadAsItWasWritten(t *testing.T) {
 
 func TestAPlanThatWasChangedOrCutIsRefused(t *testing.T) {
 	whole := write(t, someChanges)
-	for i := range whole {
+	for i := 0; i < len(whole); i += 1 + i/400*97 { // every byte at first, then now and then
 		changed := bytes.Clone(whole)
 		changed[i] ^= 1
 		if got, err := read(changed); err == nil && !slices.Equal(got, someChanges) {
@@ -91,5 +95,16 @@ func TestTotalsCountByAction(t *testing.T) {
 	}
 	if want := (entry.Total{Count: 2, Bytes: 15}); totals[entry.Overwrite] != want {
 		t.Errorf("totals of overwrite = %+v, want %+v", totals[entry.Overwrite], want)
+	}
+}
+
+func TestPlainLinesAreTheJSONOfAnyOther(t *testing.T) {
+	for _, c := range someChanges {
+		p := write(t, []entry.Change{c})
+		line, _, _ := bytes.Cut(p, []byte("\n"))
+		want, err := json.Marshal(c)
+		if err != nil || !bytes.Equal(line, want) {
+			t.Errorf("line %s, want %s (%v)", line, want, err)
+		}
 	}
 }

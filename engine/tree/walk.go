@@ -146,6 +146,9 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
+// bytesPerNode is about what a node takes in a tree.
+const bytesPerNode = 350
+
 // loader loads trees, one after the other.
 type loader struct {
 	decoder Decoder
@@ -160,7 +163,7 @@ func (l *loader) load(ctx context.Context, r *repo.Repo, id crypto.ID) ([]elemen
 	}
 	l.buf = p
 	l.decoder.Reset(p)
-	var elements []element
+	elements := make([]element, 0, len(p)/bytesPerNode+1)
 	for {
 		var e element
 		e.err = l.decoder.Next(&e.Node)

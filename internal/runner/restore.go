@@ -63,9 +63,6 @@ func Restore(ctx context.Context, r *repo.Repo, s *snapshot.Snapshot, to source.
 	if opt.DryRun {
 		return each(file, opt.Report)
 	}
-	if err := each(file, func(entry.Change) {}); err != nil { // nothing is done by a plan that is not whole
-		return err
-	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read restore plan: %w", err)
 	}

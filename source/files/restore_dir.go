@@ -3,6 +3,7 @@ package files
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ type atDir struct {
 	pool   *restorePool
 	handle *restoreHandle
 	id     atID // what was opened first; guarded by the handle's lock
+	bare   bool // it hands no access list down to what is made in it; likewise
 }
 
 // atID tells one thing of a file system from all others.
@@ -69,6 +71,8 @@ func (d *atDir) opened(fd int, err error) (int, error) {
 	}
 	if d.id == (atID{}) {
 		d.id = atIDOf(&st)
+		names, err := atOpened(fd).attributeNames()
+		d.bare = err == nil && !slices.Contains(names, "system.posix_acl_default")
 	}
 	if d.id != atIDOf(&st) {
 		return -1, errors.Join(fmt.Errorf("directory %q was replaced while in use", d.path), unix.Close(fd))

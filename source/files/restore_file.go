@@ -38,6 +38,7 @@ type restoreFile struct {
 	temp    string
 	handle  *restoreHandle
 	id      atID                  // of the temporary file; zero before it is there
+	known   restoreKnown          // of the temporary file
 	old     bool                  // it holds bytes that an earlier restore left
 	partial bool                  // only what differs from them is fetched
 	end     atomic.Int64          // end of what was delivered
@@ -60,10 +61,10 @@ func (f *restoreFile) open() (fd int, err error) {
 			return err
 		}
 		flags := unix.O_RDWR | unix.O_CREAT | unix.O_EXCL
-		fd, err = atOpen(dir, f.temp, flags, 0o600)
+		fd, err = atOpen(dir, f.temp, flags, f.firstMode())
 		if err == unix.EEXIST { // a restore that was killed left it
 			if err = atRemove(dir, f.temp, false); err == nil {
-				fd, err = atOpen(dir, f.temp, flags, 0o600)
+				fd, err = atOpen(dir, f.temp, flags, f.firstMode())
 			}
 		}
 		return err
@@ -77,8 +78,18 @@ func (f *restoreFile) open() (fd int, err error) {
 			return -1, errors.Join(fmt.Errorf("stat temporary file: %w", err), unix.Close(fd))
 		}
 		f.id = atIDOf(st)
+		f.known = restoreKnown{made: true, uid: st.Uid, gid: st.Gid, mode: st.Mode & 0o7777, bare: f.dir.bare}
 	}
 	return fd, nil
+}
+
+// firstMode is the mode of the temporary file: the final one where that gives nobody more than he will have. A file that may
+// be gone on with is for its owner only, and one with an access list until it has it.
+func (f *restoreFile) firstMode() uint32 {
+	if f.entry.Size > restoreKeep || len(f.entry.Attributes) > 0 {
+		return 0o600
+	}
+	return atMode(f.entry.Mode)&0o777 | 0o600
 }
 
 func (f *restoreFile) reopen(dir int) (int, error) {
@@ -193,7 +204,7 @@ func (f *restoreFile) complete() (notice string, incomplete, err error) {
 				return fmt.Errorf("set length: %w", err)
 			}
 		}
-		said, err := f.r.setMeta(atOpened(fd), &f.entry)
+		said, err := f.r.setMeta(atOpened(fd), &f.entry, f.known)
 		notice, incomplete = strings.TrimSuffix(notice+said, "; "), err
 		return nil
 	})

@@ -147,7 +147,7 @@ func (r *restorer) finishDir(d *restoreDir) {
 	if d.item != nil && (restorePuts(d.item.change.Action) || d.item.change.Action == entry.Unchanged && d.touched.Load()) {
 		err = d.use(func(fd int) error {
 			var err error
-			notice, err = r.setMeta(atPath(fd), &d.item.entry)
+			notice, err = r.setMeta(atPath(fd), &d.item.entry, restoreKnown{})
 			return err
 		})
 	}

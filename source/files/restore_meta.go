@@ -34,20 +34,36 @@ func restoreHas(e *entry.Entry, attribute string) bool {
 	return slices.ContainsFunc(e.Attributes, func(a entry.Attribute) bool { return a.Name == attribute })
 }
 
+// restoreKnown is what is known of a thing before its metadata is set, so that what is right already costs no call. The zero value
+// is nothing.
+type restoreKnown struct {
+	made     bool // this restore made it, with the owner and mode here
+	uid, gid uint32
+	mode     uint32
+	bare     bool // it has no attributes that a snapshot would have
+}
+
+func (k restoreKnown) has(uid, gid, mode uint32) bool {
+	return k.made && k.uid == uid && k.gid == gid && k.mode == mode
+}
+
 // setMeta gives thing the metadata of e. It returns what could not be kept although nothing went wrong, "" for none.
 // After an error it goes on: what can be set is set.
 //
 // The order matters: a new owner takes setuid bits and capabilities away, and an access list changes the mode.
-func (r *restorer) setMeta(thing atThing, e *entry.Entry) (notice string, err error) {
-	uid, gid, ownerErr := r.setOwner(thing, e)
-	notices, attributesErr := r.setAttributes(thing, e)
+func (r *restorer) setMeta(thing atThing, e *entry.Entry, now restoreKnown) (notice string, err error) {
+	uid, gid, ownerErr := r.setOwner(thing, e, now)
+	notices, attributesErr := r.setAttributes(thing, e, now)
 	var modeErr, timesErr error
 	if e.Type != entry.Symlink {
 		mode := restoreMode(e, uid, gid)
 		if mode != atMode(e.Mode) {
 			notices = append(notices, "without its setuid or setgid bit, since its owner is another")
 		}
-		if modeErr = thing.chmod(mode); modeErr != nil {
+		if !now.has(uid, gid, mode) {
+			modeErr = thing.chmod(mode)
+		}
+		if modeErr != nil {
 			modeErr = fmt.Errorf("set mode: %w", modeErr)
 		}
 	}
@@ -63,7 +79,10 @@ func (r *restorer) setMeta(thing atThing, e *entry.Entry) (notice string, err er
 }
 
 // setOwner sets owner and group as far as options and rights allow and returns those that thing has now.
-func (r *restorer) setOwner(thing atThing, e *entry.Entry) (uid, gid uint32, err error) {
+func (r *restorer) setOwner(thing atThing, e *entry.Entry, now restoreKnown) (uid, gid uint32, err error) {
+	if now.made && now.uid == e.UID && now.gid == e.GID {
+		return now.uid, now.gid, nil
+	}
 	if !r.t.opt.NoOwner {
 		err = thing.chown(int(e.UID), int(e.GID))
 		if err == nil {
@@ -88,8 +107,11 @@ func (r *restorer) setOwner(thing atThing, e *entry.Entry) (uid, gid uint32, err
 }
 
 // setAttributes makes the extended attributes of thing those of e.
-func (r *restorer) setAttributes(thing atThing, e *entry.Entry) (notices []string, err error) {
-	names, err := thing.attributeNames()
+func (r *restorer) setAttributes(thing atThing, e *entry.Entry, now restoreKnown) (notices []string, err error) {
+	var names []string
+	if !now.bare {
+		names, err = thing.attributeNames()
+	}
 	if err != nil {
 		err = fmt.Errorf("list attributes: %w", err)
 	}

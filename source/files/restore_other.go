@@ -50,7 +50,7 @@ func (r *restorer) special(it *restoreItem) {
 			return fmt.Errorf("make %s: %w", it.entry.Type, err)
 		}
 		st, err := openThing(dir, temp, &it.entry, func(thing atThing) {
-			notice, incomplete = r.setMeta(thing, &it.entry)
+			notice, incomplete = r.setMeta(thing, &it.entry, restoreKnown{})
 		})
 		if err == nil {
 			err = it.commit(dir, temp)
@@ -82,7 +82,7 @@ func (r *restorer) update(it *restoreItem) {
 	var incomplete error
 	err := it.dir.use(func(dir int) error {
 		st, err := openThing(dir, it.entry.Name, &it.entry, func(thing atThing) {
-			notice, incomplete = r.setMeta(thing, &it.entry)
+			notice, incomplete = r.setMeta(thing, &it.entry, restoreKnown{})
 		})
 		if err == nil && it.entry.Links > 1 {
 			r.addLink(it, atIDOf(st))

@@ -34,6 +34,11 @@ func NewSelection(opt SelectOptions) (*Selection, error) {
 	return s, err
 }
 
+// All reports whether there are no patterns: everything is restored.
+func (s *Selection) All() bool {
+	return s.include == nil && len(s.exclude.lists[0].patterns)+len(s.exclude.lists[1].patterns) == 0
+}
+
 // Select says whether a path of a snapshot is taken, and for a directory whether something in it may be.
 func (s *Selection) Select(name string, dir bool) (take, descend bool) {
 	parent, base := path.Split(name)
