@@ -11,6 +11,7 @@ import (
 // became known after the Set was made can't be in it.
 type Set struct {
 	x    *Index
+	rows [2]uint32          // by pack.Type: how many there were when the Set was made
 	bits [2][]atomic.Uint32 // by pack.Type; a blob's bit is that of the first row with its ID
 }
 
@@ -20,7 +21,8 @@ func (x *Index) NewSet() *Set {
 	defer x.mu.RUnlock()
 	s := &Set{x: x}
 	for t := range s.bits {
-		s.bits[t] = make([]atomic.Uint32, (x.tables[t].count+31)/32)
+		s.rows[t] = uint32(x.tables[t].count)
+		s.bits[t] = make([]atomic.Uint32, (s.rows[t]+31)/32)
 	}
 	return s
 }
@@ -56,8 +58,8 @@ func (s *Set) bit(h pack.Handle) (word *atomic.Uint32, bit uint32) {
 	s.x.mu.RLock()
 	n, ok := s.x.tables[h.Type].first(h.ID)
 	s.x.mu.RUnlock()
-	if words := s.bits[h.Type]; ok && int(n/32) < len(words) {
-		return &words[n/32], 1 << (n % 32)
+	if ok && n < s.rows[h.Type] {
+		return &s.bits[h.Type][n/32], 1 << (n % 32)
 	}
 	return nil, 0
 }

@@ -1,0 +1,204 @@
+package repo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"github.com/backstay/backstay/engine/chunker"
+	"github.com/backstay/backstay/engine/crypto"
+	"github.com/backstay/backstay/engine/index"
+	"github.com/backstay/backstay/storage"
+)
+
+// RepoConfig is the content of the config file.
+type RepoConfig struct {
+	Version    uint        `json:"version"` // 1, or 2 with compression
+	ID         crypto.ID   `json:"id"`      // random, tells repositories apart
+	Polynomial chunker.Pol `json:"chunker_polynomial"`
+}
+
+// InitOptions say what a new repository is like. The zero value is useful.
+type InitOptions struct {
+	Version    uint        // by default 2
+	Polynomial chunker.Pol // by default a random one; another repository's where blobs are to be shared with it
+	KDF        crypto.KDF  // by default crypto.DefaultKDF
+}
+
+// Init makes a new repository and opens it. It refuses (ErrExists) where a config, a key or a snapshot is. The config is
+// written last: without it there is no repository.
+func Init(ctx context.Context, b storage.Backend, password string, opt Options, init InitOptions) (*Repo, error) {
+	r, err := newRepo(b, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseExisting(ctx, r); err != nil {
+		return nil, fmt.Errorf("create repository: %w", err)
+	}
+	if err := r.create(ctx, password, init); err != nil {
+		return nil, fmt.Errorf("create repository: %w", err)
+	}
+	return r, nil
+}
+
+func newRepo(b storage.Backend, opt Options) (*Repo, error) {
+	opt, err := opt.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	x := index.New()
+	return &Repo{backend: b, opt: opt, codec: NewEncoder(opt.Compression), index: x, next: x, loaded: make(map[crypto.ID]bool)}, nil
+}
+
+func refuseExisting(ctx context.Context, r *Repo) error {
+	_, err := r.backend.Stat(ctx, string(Config))
+	if err == nil {
+		return ErrExists
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	for _, t := range []FileType{Keys, Snapshots} {
+		for info, err := range r.List(ctx, t) {
+			if errors.Is(err, storage.ErrNotFound) { // the location itself is yet to be made
+				break
+			}
+			if err != nil {
+				return err
+			}
+			return fmt.Errorf("%w: %s/%s is there, though no config", ErrExists, t, info.ID.Short())
+		}
+	}
+	return nil
+}
+
+func (r *Repo) create(ctx context.Context, password string, init InitOptions) (err error) {
+	if r.config, err = r.newConfig(init); err != nil {
+		return err
+	}
+	if r.key, err = crypto.NewKey(r.opt.Rand); err != nil {
+		return err
+	}
+	if init.KDF == (crypto.KDF{}) {
+		init.KDF = crypto.DefaultKDF
+	}
+	id, err := r.saveKey(ctx, password, init.KDF, KeyOptions{})
+	if err != nil {
+		return err
+	}
+	r.useKey(id)
+	plain, err := json.Marshal(r.config)
+	if err != nil {
+		return err
+	}
+	_, sealed, err := r.sealFile(Config, plain)
+	if err != nil {
+		return err
+	}
+	return r.saveRaw(ctx, Config, crypto.ID{}, sealed)
+}
+
+func (r *Repo) newConfig(init InitOptions) (c RepoConfig, err error) {
+	c = RepoConfig{Version: init.Version, Polynomial: init.Polynomial}
+	if c.Version == 0 {
+		c.Version = 2
+	}
+	if c.Polynomial == 0 {
+		if c.Polynomial, err = chunker.RandomPol(r.opt.Rand); err != nil {
+			return c, err
+		}
+	}
+	if _, err := io.ReadFull(r.opt.Rand, c.ID[:]); err != nil {
+		return c, fmt.Errorf("read random bytes: %w", err)
+	}
+	return c, c.check()
+}
+
+func (c RepoConfig) check() error {
+	if c.Version < 1 || c.Version > 2 {
+		return fmt.Errorf("%w %d: this program knows 1 and 2", ErrUnsupported, c.Version)
+	}
+	if !c.Polynomial.Valid() {
+		return fmt.Errorf("chunker polynomial %v is not irreducible", c.Polynomial)
+	}
+	return nil
+}
+
+// Open opens the repository. The error wraps ErrNoRepository or ErrWrongPassword where that is the reason. A key file that
+// is damaged, or holds the key of another repository, is passed over and reported as progress.Notice.
+func Open(ctx context.Context, b storage.Backend, password string, opt Options) (*Repo, error) {
+	r, err := newRepo(b, opt)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := b.Stat(ctx, string(Config)); errors.Is(err, storage.ErrNotFound) {
+		return nil, fmt.Errorf("open repository: %w", ErrNoRepository)
+	} else if err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	if err := r.findKey(ctx, password); err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	runtime.GC() // the derivation took as much memory as a backup does: let that be the same memory
+	return r, nil
+}
+
+func (r *Repo) loadConfig(ctx context.Context) error {
+	plain, err := r.LoadFile(ctx, Config, crypto.ID{})
+	if err != nil {
+		return err
+	}
+	var c RepoConfig
+	if err := json.Unmarshal(plain, &c); err != nil {
+		return &DamageError{Type: Config, Err: err}
+	}
+	r.config = c
+	return c.check()
+}
+
+// UpgradeVersion makes a version 1 repository one of version 2. The context must hold an exclusive lock. Backup is
+// given the stored bytes of the old config and must have put them in a safe place when it returns: the config is the one file that
+// is ever replaced, and if that is cut short the old bytes are the only way back. Nothing else may use the Repo meanwhile.
+func (r *Repo) UpgradeVersion(ctx context.Context, backup func(config []byte) error) error {
+	if err := r.guard(ctx, Exclusive); err != nil {
+		return fmt.Errorf("upgrade repository: %w", err)
+	}
+	if r.config.Version != 1 {
+		return fmt.Errorf("upgrade repository: it is of version %d", r.config.Version)
+	}
+	old, err := r.LoadRaw(ctx, Config, crypto.ID{})
+	if err != nil {
+		return fmt.Errorf("upgrade repository: %w", err)
+	}
+	if err := backup(old); err != nil {
+		return fmt.Errorf("upgrade repository: keep the old config: %w", err)
+	}
+	next := r.config
+	next.Version = 2
+	if err := r.replaceConfig(ctx, old, next); err != nil {
+		return fmt.Errorf("upgrade repository: %w", err)
+	}
+	r.config = next
+	return nil
+}
+
+func (r *Repo) replaceConfig(ctx context.Context, old []byte, next RepoConfig) error {
+	plain, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	_, sealed, err := r.sealFile(Config, plain)
+	if err != nil {
+		return err
+	}
+	if err := r.removeRaw(ctx, Config, crypto.ID{}); err != nil {
+		return err
+	}
+	if err := r.saveRaw(ctx, Config, crypto.ID{}, sealed); err != nil {
+		return errors.Join(err, r.saveRaw(context.WithoutCancel(ctx), Config, crypto.ID{}, old))
+	}
+	return nil
+}
