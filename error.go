@@ -22,6 +22,7 @@ const (
 	WrongPassword Kind = "wrong-password" // the password opens none of the keys
 	Damaged       Kind = "damaged"        // what was read is not what was once saved
 	Partial       Kind = "partial"        // it was finished, but not for everything
+	Dropped       Kind = "dropped"        // it was finished, but not in every repository
 	Cancelled     Kind = "cancelled"      // somebody stopped it
 )
 

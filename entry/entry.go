@@ -67,11 +67,25 @@ type Entry struct {
 // Content is what one lstat doesn't tell of an entry. Its methods may be called from any goroutine until the view that
 // the entry came from is closed.
 type Content interface {
-	// Open returns the bytes of a File. The reader's Close is called once.
+	// Open returns the bytes of a File. The reader's Close is called once. It may be a FileReader.
 	Open(ctx context.Context) (io.ReadCloser, error)
 	// LinkTarget returns where a Symlink points, raw bytes.
 	LinkTarget() (string, error)
 	// Attributes returns the extended attributes, in the order in which the system lists them, as restic keeps them; nil
 	// where there are none or the file system has none. With an error it returns those that could be read.
 	Attributes() ([]Attribute, error)
+}
+
+// FileReader is a reader that knows more of its file than the bytes. Like those of any reader its methods are called one
+// at a time.
+type FileReader interface {
+	io.ReadCloser
+	// NextData returns where the next byte at or after offset stands that isn't in a hole, or the size of the file if none
+	// does: what is before it reads as zeros. Where holes can't be told it returns offset.
+	NextData(offset int64) (int64, error)
+	// SkipTo makes offset, which is not before what was read, the place that is read next.
+	SkipTo(offset int64)
+	// Changed reports, once all was read, whether the file has changed since its entry was made: what was read may then
+	// be a mixture of old and new.
+	Changed() (bool, error)
 }

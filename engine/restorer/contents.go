@@ -25,8 +25,8 @@ type Contents struct {
 	workers int
 }
 
-// NewContents returns the Contents of a repository whose index is loaded. At most workers packs are read at once; 0 stands for one
-// for each processor.
+// NewContents returns the Contents of a repository whose index is loaded. At most workers packs are read at once; 0 stands
+// for one for each processor.
 func NewContents(r *repo.Repo, workers int) *Contents {
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -156,10 +156,7 @@ func newFetch(r *repo.Repo, sink entry.Sink, n int) *fetch {
 func (f *fetch) add(i int, ids []crypto.ID) {
 	f.files[i].left = 1
 	var lost error
-	var ranges []entry.Range
-	if len(ids) > 0 {
-		ranges = f.sink.Want(i)
-	}
+	ranges := f.sink.Want(i)
 	offset := int64(0)
 	for _, id := range ids {
 		location, ok := f.r.Index().First(pack.Handle{ID: id, Type: pack.Data})
@@ -212,6 +209,9 @@ func (f *fetch) load(ctx context.Context, p *packWant) error {
 				failed = f.sink.WriteAt(to.file, plain, to.offset)
 			}
 			f.done(to.file, failed)
+			if ctx.Err() != nil { // a chunk of zeros may have very many places
+				return context.Cause(ctx)
+			}
 		}
 		return nil
 	})

@@ -31,8 +31,9 @@ type Options struct {
 	Select func(path string, dir bool) (take, descend bool)
 }
 
-// Entries yields the entries of the tree root in tree order. The repository's index must be loaded. What can't be
-// read, or must not be restored because its name is unsafe, is yielded as an *entry.Error; any other error is the last element.
+// Entries yields the entries of the tree root in tree order. The repository's index must be loaded. What can't be read, or
+// must not be restored because its name is unsafe, a duplicate or out of order, is yielded as an *entry.Error; that of a
+// directory's inside comes after the directory and what could be read of it. Any other error is the last element.
 func Entries(ctx context.Context, r *repo.Repo, root crypto.ID, opt Options) iter.Seq2[entry.Entry, error] {
 	return func(yield func(entry.Entry, error) bool) {
 		if opt.Select == nil {
@@ -62,6 +63,16 @@ func Entries(ctx context.Context, r *repo.Repo, root crypto.ID, opt Options) ite
 			}
 		}
 	}
+}
+
+// Folder returns the tree of the directory sub of the tree root; "" is root itself. The error wraps storage.ErrNotFound if there
+// is no such directory.
+func Folder(ctx context.Context, r *repo.Repo, root crypto.ID, sub string) (crypto.ID, error) {
+	id, other, err := find(ctx, r, root, sub)
+	if err == nil && other != nil {
+		err = fmt.Errorf("find %q in the snapshot: it is no directory: %w", sub, storage.ErrNotFound)
+	}
+	return id, err
 }
 
 // find follows the path sub from root. It returns the tree of a directory, or the node of anything else.
@@ -131,6 +142,8 @@ func (w *walk) item(item tree.Item, err error) bool {
 	return w.yield(e, nil)
 }
 
+// problem yields a loss. Without a node it is that of the directory, or of what has not yet been yielded of it; that of the
+// root ends the whole.
 func (w *walk) problem(item tree.Item, err error) bool {
 	if item.Node == nil && item.Path == "" {
 		w.yield(entry.Entry{}, err)
@@ -138,6 +151,10 @@ func (w *walk) problem(item tree.Item, err error) bool {
 	}
 	if item.Node != nil {
 		w.lost = item.Path
+		dir := item.Node.Type == entry.Dir
+		if take, descend := w.opt.Select(item.Path, dir); !take && !(dir && descend) {
+			return true // nobody misses it
+		}
 	}
 	return w.yield(entry.Entry{}, &entry.Error{Path: item.Path, Err: err})
 }
@@ -158,6 +175,9 @@ func newEntry(r *repo.Repo, path string, n *tree.Node) entry.Entry {
 
 // Open returns the bytes of a file in order.
 func (n *node) Open(ctx context.Context) (io.ReadCloser, error) {
+	if n.Type != entry.File {
+		return nil, ErrForeign
+	}
 	return newStream(ctx, n.r, n.Content), nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/retention"
+	"github.com/backstay/backstay/storage"
 )
 
 // ErrProtected means that a snapshot that is to be removed has the tag retention.Protected.
@@ -32,13 +33,13 @@ type ForgetOptions struct {
 // Forgotten is what becomes of one group of snapshots.
 type Forgotten struct {
 	snapshot.Group
-	Keep, Remove []*snapshot.Snapshot   // newest first
+	Keep, Remove []*snapshot.Snapshot   // newest first; where IDs were given, Keep is empty
 	Reasons      map[crypto.ID][]string // why each is kept
 }
 
-// Forget removes snapshots from an open repository; the context holds an exclusive lock on it. It decides about all of
-// them before it removes the first. The data that only they needed stays until it is pruned. Left is the number of snapshots that the
-// repository still has.
+// Forget removes snapshots from an open repository; the context holds an exclusive lock on it. It decides about all of them
+// before it removes the first. The data that only they needed stays until it is pruned. Left is the number of snapshots
+// that the repository still has, or in a dry run would have.
 func Forget(ctx context.Context, r *repo.Repo, opt ForgetOptions) (groups []Forgotten, left int, err error) {
 	all, err := listAll(ctx, r)
 	if err != nil {
@@ -69,6 +70,7 @@ func Forget(ctx context.Context, r *repo.Repo, opt ForgetOptions) (groups []Forg
 	return groups, left, nil
 }
 
+// listAll returns all snapshots, newest first.
 func listAll(ctx context.Context, r *repo.Repo) ([]*snapshot.Snapshot, error) {
 	var all []*snapshot.Snapshot
 	var unread []error
@@ -87,6 +89,7 @@ func listAll(ctx context.Context, r *repo.Repo) ([]*snapshot.Snapshot, error) {
 	if len(unread) > 0 {
 		return nil, fmt.Errorf("%w: %w", ErrUnread, errors.Join(unread...))
 	}
+	slices.SortFunc(all, func(a, b *snapshot.Snapshot) int { return snapshot.Compare(b, a) })
 	return all, nil
 }
 
@@ -101,6 +104,11 @@ func pick(all []*snapshot.Snapshot, ids []crypto.ID) ([]Forgotten, error) {
 			return nil, fmt.Errorf("snapshot %s: %w", s.ID.Short(), ErrProtected)
 		}
 		g.Remove = append(g.Remove, s)
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(all, func(s *snapshot.Snapshot) bool { return s.ID == id }) {
+			return nil, fmt.Errorf("snapshot %s: %w", id.Short(), storage.ErrNotFound)
+		}
 	}
 	return []Forgotten{g}, nil
 }

@@ -21,19 +21,18 @@ type RestoreOptions struct {
 	Lock    repo.LockOptions
 	Workers int // packs read at once; by default one for each processor
 	DryRun  bool
-	// Decide is asked for each change of the plan before anything is done, and returns it as it shall be: an action turned into
-	// Skip, a Conflict resolved. Nil leaves the plan as it is.
+	// Decide is asked for each change of the plan before anything is done, and returns it as it shall be: an action turned
+	// into Skip, a Conflict resolved. Nil leaves the plan as it is.
 	Decide func(entry.Change) (entry.Change, error)
 	// Planned is told the totals of the plan before it is applied; may be nil.
 	Planned func(entry.Totals)
-	// Report is told every change as it was done, or as it would be in a dry run.
+	// Report is told every change as it was done, or as it would be in a dry run. What of the snapshot can't be restored,
+	// because the repository is damaged, is a change with the action Failed.
 	Report func(entry.Change)
-	// Lost is told each entry of the snapshot that can't be restored because the repository is damaged.
-	Lost func(*entry.Error)
 }
 
-// Restore brings a snapshot back to a target: it plans, has the plan decided upon, and applies just that. Entries that are lost are
-// reported and the rest is restored; the error is nil then.
+// Restore brings a snapshot back to a target: it plans, has the plan decided upon, and applies just that. Entries that are
+// lost are reported and the rest is restored; the error is nil then.
 func Restore(ctx context.Context, r *repo.Repo, s *snapshot.Snapshot, to source.Restorer, opt RestoreOptions) (err error) {
 	ctx, unlock, err := r.Lock(ctx, repo.Shared, opt.Lock)
 	if err != nil {
@@ -49,10 +48,9 @@ func Restore(ctx context.Context, r *repo.Repo, s *snapshot.Snapshot, to source.
 	}
 	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
 	contents := restorer.NewContents(r, opt.Workers)
-	entries := func(lost func(*entry.Error)) iter.Seq2[entry.Entry, error] {
-		return passLost(restorer.Entries(ctx, r, s.Tree, opt.Entries), lost)
-	}
-	plan := decide(to.Plan(ctx, entries(opt.Lost), contents), opt.Decide)
+	// The target gets the lost entries too: where they would be, nothing must be deleted.
+	entries := restorer.Entries(ctx, r, s.Tree, opt.Entries)
+	plan := decide(to.Plan(ctx, entries, contents), opt.Decide)
 	totals, err := entry.WritePlan(file, plan)
 	if err != nil {
 		return fmt.Errorf("plan restore: %w", err)
@@ -66,23 +64,7 @@ func Restore(ctx context.Context, r *repo.Repo, s *snapshot.Snapshot, to source.
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read restore plan: %w", err)
 	}
-	return to.Apply(ctx, entry.ReadPlan(file), entries(func(*entry.Error) {}), contents, opt.Report)
-}
-
-// passLost hands lost entries to lost and yields the others.
-func passLost(entries iter.Seq2[entry.Entry, error], lost func(*entry.Error)) iter.Seq2[entry.Entry, error] {
-	return func(yield func(entry.Entry, error) bool) {
-		for e, err := range entries {
-			var one *entry.Error
-			if errors.As(err, &one) {
-				lost(one)
-				continue
-			}
-			if !yield(e, err) {
-				return
-			}
-		}
-	}
+	return to.Apply(ctx, entry.ReadPlan(file), entries, contents, opt.Report)
 }
 
 func decide(plan iter.Seq2[entry.Change, error], decide func(entry.Change) (entry.Change, error)) iter.Seq2[entry.Change, error] {

@@ -76,11 +76,8 @@ func (s *Source) Paths() []string { return slices.Clone(s.absolute) }
 // Open begins a view. It fails if an option makes no sense or none of the paths is there; a single path that is not
 // there is an entry that the view loses.
 //
-// The readers that contents of the view open have two methods more. NextData(offset int64) (int64, error) returns where
-// the next byte at or after offset stands that isn't in a hole, or the size of the file: the bytes before it are zeros
-// and need not be read. Changed() (bool, error), called when all was read, says whether the file has another size or
-// modification time than its entry: then what was read may be a mixture of old and new. Neither may be called while
-// another method of the reader is at work.
+// The readers that contents of the view open are each an entry.FileReader: a file has changed for them if it has another
+// size or modification time than its entry.
 func (s *Source) Open(context.Context) (source.View, error) {
 	if s.err != nil {
 		return nil, s.err

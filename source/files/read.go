@@ -95,6 +95,8 @@ func readAttribute(path, name string) ([]byte, error) {
 // minHole is the shortest hole that is worth not reading; each one takes calls too.
 const minHole = 64 << 10
 
+var _ entry.FileReader = (*viewReader)(nil)
+
 // viewReader reads one file. Holes are not read but made up.
 type viewReader struct {
 	file    atReader
@@ -153,6 +155,9 @@ func (r *viewReader) NextData(offset int64) (int64, error) {
 		return offset, nil // the file system can't tell
 	}
 }
+
+// SkipTo makes offset the place that is read next.
+func (r *viewReader) SkipTo(offset int64) { r.offset = offset }
 
 // Changed says whether the file has another size or modification time than its entry.
 func (r *viewReader) Changed() (bool, error) {

@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/engine/repo"
+	"github.com/backstay/backstay/internal/kinds"
+)
+
+// globals are the flags that every command has.
+type globals struct {
+	json     bool
+	quiet    bool
+	verbose  int
+	noLock   bool // a flag of commands that only read
+	lockWait time.Duration
+	targets  targets
+
+	compression   string
+	packSize      int // MiB
+	limitUpload   int // KiB per second
+	limitDownload int // KiB per second
+}
+
+func (g *globals) register(flags *pflag.FlagSet) {
+	flags.VarP(locationFlag{&g.targets}, "repo", "r", "`location` of the repository (default $BACKSTAY_REPOSITORY, $RESTIC_REPOSITORY)")
+	flags.Var(passwordFlag{&g.targets, func(s *passwordSource) *string { return &s.file }}, "password-file", "`file` with the password of the repository named before it")
+	flags.Var(passwordFlag{&g.targets, func(s *passwordSource) *string { return &s.command }}, "password-command", "`command` that prints the password of the repository named before it")
+	flags.BoolVar(&g.json, "json", false, "print JSON, for programs")
+	flags.BoolVarP(&g.quiet, "quiet", "q", false, "show no progress and no comments")
+	flags.CountVarP(&g.verbose, "verbose", "v", "say more; twice: still more")
+	flags.DurationVar(&g.lockWait, "lock-wait", 0, "`time` to wait for another program's lock, such as 10m; also --retry-lock")
+	flags.StringVar(&g.compression, "compression", "auto", "`level` for new data: off, fastest, auto, better or max")
+	flags.IntVar(&g.packSize, "pack-size", 16, "size in `MiB` that new pack files have at least, 4 to 128")
+	flags.IntVar(&g.limitUpload, "limit-upload", 0, "limit of all uploads together in `KiB/s`; 0: none")
+	flags.IntVar(&g.limitDownload, "limit-download", 0, "limit of all downloads together in `KiB/s`; 0: none")
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "retry-lock" { // restic's word for it
+			name = "lock-wait"
+		}
+		return pflag.NormalizedName(name)
+	})
+}
+
+// storageOptions are the options of a storage, as the flags say.
+func (p *program) storageOptions() kinds.Options {
+	return kinds.Options{Upload: int64(p.flags.limitUpload) << 10, Download: int64(p.flags.limitDownload) << 10,
+		Retried: p.retried, Clock: p.sys.Clock, Rand: p.sys.Rand}
+}
+
+// repoOptions are the options of a repository, as the flags say.
+func (p *program) repoOptions() (repo.Options, error) {
+	level, err := repo.ParseCompression(p.flags.compression)
+	if err != nil {
+		return repo.Options{}, backstay.Errorf(backstay.Invalid, "%w", err)
+	}
+	if p.flags.packSize < 4 || p.flags.packSize > 128 {
+		return repo.Options{}, backstay.Errorf(backstay.Invalid, "pack size %d: it is 4 to 128", p.flags.packSize)
+	}
+	return repo.Options{Compression: level, PackSize: p.flags.packSize << 20, Clock: p.sys.Clock, Rand: p.sys.Rand, LockDir: p.lockDir(), Progress: p.event}, nil
+}
+
+// target is a repository as it was named.
+type target struct {
+	location string
+	password passwordSource
+	env      string // comes before REPOSITORY and PASSWORD in the names of its environment variables: "" or "FROM_"
+}
+
+// passwordSource is where a password comes from, by flags. One at most is set.
+type passwordSource struct{ file, command string }
+
+// targets collects repositories in the order of the command line. A source of passwords belongs to the repository named
+// before it; one that comes before all of them is for those that have none.
+type targets struct {
+	named    []target
+	fallback passwordSource
+	twice    bool // a repository was given two sources
+}
+
+func (t *targets) last() *passwordSource {
+	if len(t.named) == 0 {
+		return &t.fallback
+	}
+	return &t.named[len(t.named)-1].password
+}
+
+type locationFlag struct{ *targets }
+
+func (f locationFlag) String() string { return "" }
+func (f locationFlag) Type() string   { return "location" }
+
+func (f locationFlag) Set(s string) error {
+	f.named = append(f.named, target{location: s})
+	return nil
+}
+
+type passwordFlag struct {
+	*targets
+	field func(*passwordSource) *string
+}
+
+func (f passwordFlag) String() string { return "" }
+func (f passwordFlag) Type() string   { return "string" }
+
+// Set leaves the complaint about a second source to whoever uses the targets: an error here would be shown with s, and a
+// command may have a password in it.
+func (f passwordFlag) Set(s string) error {
+	source := f.last()
+	f.twice = f.twice || *source != (passwordSource{})
+	*f.field(source) = s
+	return nil
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/engine/repo"
+)
+
+func (p *program) newMigrate() *cobra.Command {
+	return withCodes(&cobra.Command{
+		Use:   "migrate",
+		Short: "Bring a repository to the newest version of the format",
+		Long: `Make a repository of version 1 one of version 2, which has compression.
+
+Only the config file is replaced; a copy of the old one is kept on this machine, and its place is printed. What was backed up stays uncompressed until
+prune rewrites it. Programs that only know version 1 (restic before 0.14) can't read the repository afterwards.`,
+		Example: `  backstay check && backstay migrate`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withRepo(cmd, deleting, p.migrate)
+		},
+	}, 0, 1, 2, 10, 11, 12, 130)
+}
+
+func (p *program) migrate(ctx context.Context, r *repo.Repo) error {
+	if v := r.Config().Version; v != 1 {
+		return p.say("Nothing to do: the repository is of version %d, the newest.", v)
+	}
+	var kept string
+	err := r.UpgradeVersion(ctx, func(config []byte) (err error) {
+		kept, err = p.keepConfig(r, config)
+		return err
+	})
+	if err != nil {
+		if kept != "" {
+			return backstay.Errorf(backstay.Failed, "%w", err).WithHint(fmt.Sprintf("If the repository has no file named config now, copy %q to its place.", kept))
+		}
+		return err
+	}
+	return p.say("The repository is of version 2 now. Its old config is kept as %s.", p.name(kept))
+}
+
+// keepConfig saves the old config where it survives whatever happens to the storage, and returns its path.
+func (p *program) keepConfig(r *repo.Repo, config []byte) (path string, err error) {
+	dir := p.lockDir()
+	if dir == "" {
+		return "", errors.New("there is no home folder to keep it in: set HOME or XDG_STATE_HOME")
+	}
+	dir = filepath.Join(filepath.Dir(dir), "configs")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, r.Config().ID.String())
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(config)
+	if err == nil {
+		err = f.Sync()
+	}
+	return path, errors.Join(err, f.Close())
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/engine/repo"
+	"github.com/backstay/backstay/internal/kinds"
+	"github.com/backstay/backstay/storage/retry"
+)
+
+// access is what a command does to a repository, and so which lock it takes.
+type access int
+
+const (
+	reading  access = iota // shared lock, or none with --no-lock
+	adding                 // shared lock
+	deleting               // exclusive lock
+)
+
+// targets returns the repositories that were named: by flags, else by the environment.
+func (p *program) targets() ([]target, error) {
+	if p.flags.targets.twice {
+		return nil, backstay.Errorf(backstay.Invalid, "a repository has two sources for its password").
+			WithHint("Give each one --password-file or one --password-command, after its -r.")
+	}
+	if named := p.flags.targets.named; len(named) > 0 {
+		return named, nil
+	}
+	for _, name := range []string{"BACKSTAY_REPOSITORY", "RESTIC_REPOSITORY"} {
+		if location := p.sys.Getenv(name); location != "" {
+			return []target{{location: location}}, nil
+		}
+	}
+	return nil, backstay.Errorf(backstay.Invalid, "no repository is named").WithHint("Name one with -r LOCATION, or set BACKSTAY_REPOSITORY.")
+}
+
+// target returns the one repository that was named.
+func (p *program) target() (target, error) {
+	ts, err := p.targets()
+	if err != nil {
+		return target{}, err
+	}
+	if len(ts) > 1 {
+		return target{}, backstay.Errorf(backstay.Invalid, "%d repositories are named, this command takes one", len(ts)).WithHint("Run it once for each.")
+	}
+	return ts[0], nil
+}
+
+// passwordTries is how often somebody may mistype a password.
+const passwordTries = 3
+
+// open opens a repository.
+func (p *program) open(ctx context.Context, t target) (*repo.Repo, error) {
+	b, err := kinds.Open(t.location, p.storageOptions())
+	if err != nil {
+		return nil, err
+	}
+	opt, err := p.repoOptions()
+	if err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		password, asked, err := p.password(ctx, t, false)
+		if err != nil {
+			return nil, err
+		}
+		r, err := repo.Open(ctx, b, password, opt)
+		if asked && isTerminal(p.sys.Stdin) && errors.Is(err, repo.ErrWrongPassword) && try < passwordTries {
+			p.notice("That password is wrong, try again.")
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("repository %q: %w", t.location, err)
+		}
+		return r, nil
+	}
+}
+
+// withRepo opens the repository that was named, takes the lock and calls fn.
+func (p *program) withRepo(cmd *cobra.Command, need access, fn func(ctx context.Context, r *repo.Repo) error) error {
+	t, err := p.target()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	r, err := p.open(ctx, t)
+	if err != nil {
+		return err
+	}
+	return p.locked(ctx, r, need, fn)
+}
+
+// locked calls fn under a lock.
+func (p *program) locked(ctx context.Context, r *repo.Repo, need access, fn func(ctx context.Context, r *repo.Repo) error) error {
+	if need == reading && p.flags.noLock {
+		return fn(ctx, r)
+	}
+	mode := repo.Shared
+	if need == deleting {
+		mode = repo.Exclusive
+	}
+	ctx, unlock, err := r.Lock(ctx, mode, repo.LockOptions{Wait: p.flags.lockWait})
+	if err != nil {
+		return err
+	}
+	err = fn(ctx, r)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		err = errors.Join(cause, err) // a lost lock is the reason, the rest are its consequences
+	}
+	return errors.Join(err, unlock())
+}
+
+func (p *program) retried(e retry.Event) {
+	p.notice(fmt.Sprintf("%s %q: %v; trying again in %v", e.What, e.Name, e.Err, e.Wait.Round(100*time.Millisecond)))
+}
+
+// lockDir is where this user's programs keep the local files of their locks; "" if there is no home.
+func (p *program) lockDir() string {
+	state := p.sys.Getenv("XDG_STATE_HOME")
+	if state == "" {
+		home := p.sys.Getenv("HOME")
+		if home == "" {
+			return ""
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(state, "backstay", "locks")
+}

@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/kinds"
+	"github.com/backstay/backstay/source"
+	"github.com/backstay/backstay/source/files"
+)
+
+// sourceFlags are the flags of backup that choose what is read.
+type sourceFlags struct {
+	excludes, iexcludes         []string
+	excludeFiles, iexcludeFiles []string
+	excludeCaches               bool
+	excludeIfPresent            []string
+	excludeLarger               sizeFlag
+	oneFileSystem               bool
+	filesFrom, verbatim, raw    []string
+	stdin, stdinCommand         bool
+	stdinName                   string
+	withAtime                   bool
+}
+
+func (f *sourceFlags) register(flags *pflag.FlagSet) {
+	flags.StringArrayVarP(&f.excludes, "exclude", "e", nil, "leave out what matches the `pattern`; may be repeated")
+	flags.StringArrayVar(&f.iexcludes, "iexclude", nil, "the same without regard to case")
+	flags.StringArrayVar(&f.excludeFiles, "exclude-file", nil, "read patterns from a `file`, one a line")
+	flags.StringArrayVar(&f.iexcludeFiles, "iexclude-file", nil, "the same without regard to case")
+	flags.BoolVar(&f.excludeCaches, "exclude-caches", false, "leave out what is beside a CACHEDIR.TAG")
+	flags.StringArrayVar(&f.excludeIfPresent, "exclude-if-present", nil, "leave out what is beside a file of that name (`NAME[:HEADER]`)")
+	flags.Var(&f.excludeLarger, "exclude-larger-than", "leave out files larger than `SIZE`, such as 500M")
+	flags.BoolVarP(&f.oneFileSystem, "one-file-system", "x", false, "stay within the file systems of the paths given")
+	flags.StringArrayVar(&f.filesFrom, "files-from", nil, "read paths from a `file`, one a line, with wildcards; - is the standard input")
+	flags.StringArrayVar(&f.verbatim, "files-from-verbatim", nil, "the same, each line taken as it is")
+	flags.StringArrayVar(&f.raw, "files-from-raw", nil, "the same, each path ended by a NUL byte")
+	flags.BoolVar(&f.stdin, "stdin", false, "back up the standard input as one file")
+	flags.BoolVar(&f.stdinCommand, "stdin-from-command", false, "back up what a command prints as one file; if the command fails there is no snapshot")
+	flags.StringVar(&f.stdinName, "stdin-filename", "stdin", "`name` of that file")
+	flags.BoolVar(&f.withAtime, "with-atime", false, "save access times")
+}
+
+// chosen is a source and what a snapshot says of it.
+type chosen struct {
+	source   source.Source
+	paths    []string
+	excludes []string
+}
+
+// source returns what backup is to read.
+func (p *program) source(f *sourceFlags, args []string, ts []target) (chosen, error) {
+	name := path.Clean("/" + f.stdinName)[1:]
+	switch {
+	case f.stdin && f.stdinCommand:
+		return chosen{}, backstay.Errorf(backstay.Invalid, "--stdin and --stdin-from-command exclude each other")
+	case (f.stdin || f.stdinCommand) && (name == "" || strings.Contains(name, "/")):
+		return chosen{}, backstay.Errorf(backstay.Invalid, "--stdin-filename %q: it is the name of one file", f.stdinName)
+	case f.stdin && len(args) > 0:
+		return chosen{}, backstay.Errorf(backstay.Invalid, "--stdin takes no paths, %d given", len(args))
+	case f.stdin:
+		open := func() (io.ReadCloser, error) { return io.NopCloser(p.sys.Stdin), nil }
+		return chosen{source: files.NewReader(name, p.sys.Clock, open), paths: []string{"/" + name}}, nil
+	case f.stdinCommand && len(args) == 0:
+		return chosen{}, backstay.Errorf(backstay.Invalid, "--stdin-from-command: no command is given").WithHint("Write it at the end, after --")
+	case f.stdinCommand:
+		return chosen{source: files.NewCommand(name, p.sys.Clock, args...), paths: []string{"/" + name}}, nil
+	}
+	return p.fileSource(f, args, ts)
+}
+
+func (p *program) fileSource(f *sourceFlags, args []string, ts []target) (chosen, error) {
+	paths, err := p.paths(f, args)
+	if err != nil {
+		return chosen{}, err
+	}
+	opt := files.Options{Exclude: f.excludes, InsensitiveExclude: f.iexcludes, ExcludeCaches: f.excludeCaches, ExcludeIfPresent: f.excludeIfPresent,
+		ExcludeLargerThan: int64(f.excludeLarger), OneFileSystem: f.oneFileSystem, AccessTime: f.withAtime}
+	if opt.Exclude, err = p.readPatterns(opt.Exclude, f.excludeFiles); err != nil {
+		return chosen{}, err
+	}
+	if opt.InsensitiveExclude, err = p.readPatterns(opt.InsensitiveExclude, f.iexcludeFiles); err != nil {
+		return chosen{}, err
+	}
+	told := append(append([]string{}, opt.Exclude...), opt.InsensitiveExclude...)
+	for _, t := range ts {
+		pattern, err := p.leaveOut(t, paths)
+		if err != nil {
+			return chosen{}, err
+		}
+		if pattern != "" {
+			opt.Exclude = append(opt.Exclude, pattern)
+		}
+	}
+	src := files.New(paths, opt)
+	return chosen{source: src, paths: src.Paths(), excludes: told}, nil
+}
+
+// leaveOut returns the pattern of a repository that lies in one of the paths: it would be backed up into itself, and grow for ever.
+func (p *program) leaveOut(t target, paths []string) (pattern string, err error) {
+	dir, ok := kinds.LocalPath(t.location)
+	if !ok {
+		return "", nil
+	}
+	for _, path := range paths {
+		if _, within, err := inside(path, dir); err != nil {
+			return "", err
+		} else if within {
+			return "", backstay.Errorf(backstay.Invalid, "%q is a part of the repository %q, and can't be backed up into it", path, t.location)
+		}
+		rel, within, err := inside(dir, path)
+		if err != nil {
+			return "", err
+		}
+		if within {
+			p.notice(fmt.Sprintf("the repository %q lies in %q: it is left out of the backup", t.location, path))
+			path, err = filepath.Abs(path)
+			return literal(filepath.Join(path, rel)), err
+		}
+	}
+	return "", nil
+}
+
+// literal returns the pattern that matches a path and nothing else.
+func literal(path string) string {
+	var b strings.Builder
+	for _, c := range []byte(path) {
+		if strings.IndexByte(`*?[]\!$`, c) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// paths returns what is to be backed up: the arguments, and what lists name.
+func (p *program) paths(f *sourceFlags, args []string) ([]string, error) {
+	paths := append([]string{}, args...)
+	globs := func(r io.Reader) ([]string, error) {
+		found, missed, err := files.ReadGlobs(r)
+		for _, line := range missed {
+			p.notice(fmt.Sprintf("%q in the list of paths matches nothing", line))
+		}
+		return found, err
+	}
+	for _, list := range []struct {
+		names []string
+		read  func(io.Reader) ([]string, error)
+	}{{f.filesFrom, globs}, {f.verbatim, files.ReadVerbatim}, {f.raw, files.ReadRaw}} {
+		for _, name := range list.names {
+			more, err := p.readList(name, list.read)
+			if err != nil {
+				return nil, err
+			}
+			paths = append(paths, more...)
+		}
+	}
+	if len(paths) == 0 {
+		return nil, backstay.Errorf(backstay.Invalid, "nothing to back up is named").WithHint("Name files or folders: backstay backup -r LOCATION PATH...")
+	}
+	return paths, nil
+}
+
+// readList reads a list from a file, or from the standard input if its name is "-".
+func (p *program) readList(name string, read func(io.Reader) ([]string, error)) ([]string, error) {
+	if name == "-" {
+		return read(p.sys.Stdin)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read list: %w", err)
+	}
+	defer file.Close() // only read
+	list, err := read(file)
+	if err != nil {
+		return nil, fmt.Errorf("read list %q: %w", name, err)
+	}
+	return list, nil
+}
+
+func (p *program) readPatterns(patterns, names []string) ([]string, error) {
+	for _, name := range names {
+		more, err := p.readList(name, func(r io.Reader) ([]string, error) { return files.ReadPatterns(r, p.sys.Getenv) })
+		if err != nil {
+			return nil, err
+		}
+		patterns = append(patterns, more...)
+	}
+	return patterns, nil
+}
+
+// sizeFlag is a number of bytes, written with or without a binary unit: 1000, 500K, 1.5G.
+type sizeFlag int64
+
+func (f *sizeFlag) String() string { return fmt.Sprint(int64(*f)) }
+func (f *sizeFlag) Type() string   { return "SIZE" }
+
+func (f *sizeFlag) Set(s string) error {
+	n, err := parseSize(s)
+	*f = sizeFlag(n)
+	return err
+}
+
+func parseSize(s string) (int64, error) {
+	number := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(s), "B"), "I")
+	unit := int64(1)
+	if n := len(number); n > 0 {
+		if i := strings.IndexByte("KMGT", number[n-1]); i >= 0 {
+			number, unit = number[:n-1], 1<<(10*(i+1))
+		}
+	}
+	var size float64
+	var rest string
+	if n, _ := fmt.Sscanf(number+" ", "%g%s", &size, &rest); n != 1 || size < 0 || size*float64(unit) > 1<<62 {
+		return 0, fmt.Errorf("size %q: write it like 500M or 1.5G", s)
+	}
+	return int64(size * float64(unit)), nil
+}

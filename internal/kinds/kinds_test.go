@@ -1,0 +1,65 @@
+package kinds
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/backstay/backstay/storage"
+)
+
+func TestALocationIsASchemeOrAPath(t *testing.T) {
+	for location, want := range map[string][2]string{
+		"/srv/backup":          {"local", "/srv/backup"},
+		"backup":               {"local", "backup"},
+		"./a:b":                {"local", "./a:b"},
+		"/srv/a:b":             {"local", "/srv/a:b"},
+		"../x":                 {"local", "../x"},
+		`C:\backup`:            {"local", `C:\backup`},
+		"local:/srv/backup":    {"local", "/srv/backup"},
+		"local:backup":         {"local", "backup"},
+		"s3:https://host/name": {"s3", "https://host/name"},
+		":x":                   {"local", ":x"},
+	} {
+		if scheme, rest := split(location); scheme != want[0] || rest != want[1] {
+			t.Errorf("split(%q) = %q, %q, want %q, %q", location, scheme, rest, want[0], want[1])
+		}
+	}
+}
+
+func TestAnUnknownKindIsNamedAndTheKnownOnesAreListed(t *testing.T) {
+	_, err := Open("cloud:user:secret@host/dir", Options{})
+	if !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), `"cloud"`) || !strings.Contains(err.Error(), "local:") {
+		t.Errorf("Open = %v, want ErrUnknown that names cloud and lists local:", err)
+	}
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("Open = %v, which gives the password away", err)
+	}
+}
+
+func TestAnEmptyPathIsRefused(t *testing.T) {
+	for _, location := range []string{"", "local:"} {
+		if _, err := Open(location, Options{}); err == nil {
+			t.Errorf("Open(%q) = nil error", location)
+		}
+	}
+}
+
+func TestCallsAreCounted(t *testing.T) {
+	dir := t.TempDir()
+	b, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Save(t.Context(), "config", storage.Bytes([]byte("12345"))); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.Snapshot().Save; got.Calls != 1 || got.Bytes != 5 {
+		t.Errorf("Snapshot().Save = %+v, want 1 call of 5 bytes", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "config")); err != nil {
+		t.Errorf("the file is not in the folder: %v", err)
+	}
+}
