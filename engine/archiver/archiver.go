@@ -36,7 +36,10 @@ type Options struct {
 	Compression repo.Compression // for content that a repository lacks
 	Readers     int              // files read at once, as far as the view allows; by default 2 for each processor
 	DryRun      bool             // nothing is saved; what would be is counted
-	Progress    progress.Func    // Finished for each entry with the State "new", "changed" or "unmodified"; Failed for each that is lost
+
+	// Progress gets Finished for each entry but directories, with the State "new", "changed" or "unmodified", Started and Advanced for large
+	// files, Failed for each loss, and Notice for a file that changed while it was read.
+	Progress progress.Func
 }
 
 // Result is what became of one repository.
@@ -52,16 +55,14 @@ type Counts struct {
 	FilesNew, FilesChanged, FilesUnmodified int64 // all that is no directory
 	DirsNew, DirsChanged, DirsUnmodified    int64
 	Files, Bytes                            int64 // all files and their bytes
-	Lost                                    int64 // entries that could not be read
+	Lost                                    int64 // entries, or the attributes of some, that could not be read
 	DataBlobs, TreeBlobs                    int64 // new in this repository
 	Added, AddedPacked                      int64 // bytes of those, as plaintext and as stored
 }
 
-// ErrLostEntries is not returned by Archive: callers use it to tell that a snapshot lacks entries.
-var ErrLostEntries = errors.New("some entries could not be read")
-
-// Archive reads the view and saves its tree in every target. The results are in the order of the targets. An error ends the whole: the view
-// broke off, ctx ended, or no repository is left.
+// Archive reads the view and saves its tree in every target. The results are in the order of the targets. An error ends
+// the whole: the view broke off or is out of order, ctx ended, or no repository is left. What was uploaded until then is
+// named by an index all the same, so that the next run finds it.
 func Archive(ctx context.Context, targets []Target, view source.View, opt Options) ([]Result, error) {
 	a, err := newArchive(ctx, targets, view, opt)
 	if err != nil {
@@ -89,17 +90,21 @@ type archive struct {
 	buffers chan []byte    // for chunks; the number of them bounds the bytes in flight
 
 	counts counts
-	links  map[inode]*content // contents of files with several names; used by the ranging goroutine only
+	links  map[version]*linked // files of which more names are to come; used by the ranging goroutine only
 }
 
 func newArchive(ctx context.Context, targets []Target, view source.View, opt Options) (*archive, error) {
+	if len(targets) == 0 {
+		return nil, errors.New("archive: no repository to archive into")
+	}
 	procs := runtime.GOMAXPROCS(0)
 	if opt.Readers == 0 {
 		opt.Readers = 2 * procs
 	}
 	opt.Readers = max(1, min(opt.Readers, view.Parallel()))
 	ctx, cancel := context.WithCancelCause(ctx)
-	a := &archive{ctx: ctx, cancel: cancel, opt: opt, files: make(chan fileTask, 4*opt.Readers), chunks: make(chan chunkTask), links: make(map[inode]*content)}
+	a := &archive{ctx: ctx, cancel: cancel, opt: opt, links: make(map[version]*linked)}
+	a.files, a.chunks = make(chan fileTask, 4*opt.Readers), make(chan chunkTask)
 	if err := a.group(targets); err != nil {
 		cancel(err)
 		return nil, err
@@ -144,12 +149,15 @@ func (a *archive) group(targets []Target) error {
 	return nil
 }
 
-// close ends all goroutines.
+// close ends all goroutines. What a run that ends early has uploaded serves the next one.
 func (a *archive) close() {
 	a.cancel(context.Canceled)
 	a.loads.Wait()
 	for _, l := range a.lanes {
 		l.writer.Close()
+		if err := l.writer.Keep(a.ctx); err != nil {
+			a.opt.Progress.Send(progress.Event{Kind: progress.Notice, Text: "what was uploaded has to be uploaded again: " + err.Error()})
+		}
 	}
 }
 

@@ -50,15 +50,15 @@ func (g *group) finish(d *dir, s *side) error {
 
 func (g *group) saveTree(d *dir, s *side) (crypto.ID, error) {
 	w := treeWriters.Get().(*treeWriter)
-	defer treeWriters.Put(w)
 	for _, n := range s.children {
 		if n.Type == "" {
 			continue
 		}
-		if err := w.builder.Append(n); err != nil {
+		if err := w.builder.Append(n); err != nil { // w, with half a tree in it, is not used again
 			return crypto.ID{}, fmt.Errorf("tree of %q: %w", d.path, err)
 		}
 	}
+	defer treeWriters.Put(w)
 	plain := w.builder.Finish()
 	h := pack.Handle{ID: crypto.Hash(plain), Type: pack.Tree}
 	return h.ID, g.save(h, plain, &w.scratch)
@@ -76,19 +76,14 @@ func (a *archive) countDir(d *dir) {
 	if d.up == nil {
 		return
 	}
-	s := &d.sides[0]
-	state := "new"
-	switch {
+	switch s := &d.sides[0]; {
 	case s.old.IsNull():
 		a.counts.dirsNew.Add(1)
 	case s.fresh.Load():
-		state = "changed"
 		a.counts.dirsChanged.Add(1)
 	default:
-		state = "unmodified"
 		a.counts.dirsUnmodified.Add(1)
 	}
-	a.finished(d.path, state, 0)
 }
 
 const treesAhead = 4 // directories of the parent loaded before the walker reaches them
@@ -96,9 +91,9 @@ const treesAhead = 4 // directories of the parent loaded before the walker reach
 // prefetch loads the directories in a directory of the parent, a few ahead of the walker.
 type prefetch struct {
 	group *group
-	dirs  []crypto.ID        // not yet started
-	ahead []chan []tree.Node // started; ids are those of trees
-	trees []crypto.ID
+	dirs  []crypto.ID // not yet started
+	trees []crypto.ID // started
+	ahead []chan *listing
 }
 
 func newPrefetch(g *group, nodes []tree.Node) prefetch {
@@ -118,15 +113,15 @@ func (p *prefetch) start() {
 	if len(p.dirs) == 0 {
 		return
 	}
-	id, g, loaded := p.dirs[0], p.group, make(chan []tree.Node, 1)
+	id, g, loaded := p.dirs[0], p.group, make(chan *listing, 1)
 	p.dirs = p.dirs[1:]
 	p.trees, p.ahead = append(p.trees, id), append(p.ahead, loaded)
 	g.archive.loads.Go(func() { loaded <- g.loadTree(id) })
 }
 
-// take returns the nodes of a directory. They are taken in the order of the parent's nodes; those between are passed
-// over.
-func (p *prefetch) take(id crypto.ID) []tree.Node {
+// take returns a directory, nil if it can't be read. They are taken in the order of the parent's nodes; those between are
+// passed over.
+func (p *prefetch) take(id crypto.ID) *listing {
 	for len(p.ahead) > 0 {
 		at, loaded := p.trees[0], p.ahead[0]
 		p.trees, p.ahead = p.trees[1:], p.ahead[1:]

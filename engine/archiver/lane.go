@@ -139,17 +139,24 @@ func (g *group) parentRoot() crypto.ID {
 	return crypto.ID{}
 }
 
-// loadTree returns the nodes of a parent's directory from whichever repository has it, or nil if none does: then its
-// files are read again.
-func (g *group) loadTree(id crypto.ID) []tree.Node {
+// listing is a directory of the parent.
+type listing struct {
+	id     crypto.ID
+	nodes  []tree.Node // those that are good, in order
+	flawed bool        // it has others too, and must not be kept
+}
+
+// loadTree returns a directory of the parent from whichever repository has it, or nil if none does: then its files are
+// read again.
+func (g *group) loadTree(id crypto.ID) *listing {
 	var errs error
 	for _, l := range g.lanes {
-		if l.failed() != nil || !l.repo.Index().Has(pack.Handle{ID: id, Type: pack.Tree}) {
+		if l.failed() != nil {
 			continue
 		}
-		nodes, err := g.decode(l, id)
+		plain, err := l.repo.LoadBlob(g.archive.ctx, pack.Handle{ID: id, Type: pack.Tree}, nil)
 		if err == nil {
-			return nodes
+			return decode(id, plain)
 		}
 		errs = errors.Join(errs, err)
 	}
@@ -160,23 +167,21 @@ func (g *group) loadTree(id crypto.ID) []tree.Node {
 	return nil
 }
 
-func (g *group) decode(l *lane, id crypto.ID) ([]tree.Node, error) {
-	plain, err := l.repo.LoadBlob(g.archive.ctx, pack.Handle{ID: id, Type: pack.Tree}, nil)
-	if err != nil {
-		return nil, err
-	}
+func decode(id crypto.ID, plain []byte) *listing {
 	d := decoders.Get().(*tree.Decoder)
 	defer decoders.Put(d)
 	d.Reset(plain)
-	nodes := make([]tree.Node, 0, len(plain)/400) // bytes of a node
+	l := &listing{id: id, nodes: make([]tree.Node, 0, len(plain)/400)} // bytes of a node
 	for {
-		nodes = append(nodes, tree.Node{})
-		switch err := d.Next(&nodes[len(nodes)-1]); {
-		case err == io.EOF:
-			return nodes[:len(nodes)-1], nil
-		case err != nil: // a file without its node in the parent is read again
-			nodes = nodes[:len(nodes)-1]
+		l.nodes = append(l.nodes, tree.Node{})
+		err := d.Next(&l.nodes[len(l.nodes)-1])
+		if err != nil {
+			l.nodes = l.nodes[:len(l.nodes)-1]
 		}
+		if err == io.EOF {
+			return l
+		}
+		l.flawed = l.flawed || err != nil
 	}
 }
 

@@ -2,9 +2,9 @@ package archiver
 
 import (
 	"fmt"
-	"path"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/pack"
@@ -43,19 +43,20 @@ func (w *walker) begin() error {
 	for i, g := range w.archive.groups {
 		w.dir.sides[i].node = &tree.Node{}
 		if root := g.parentRoot(); !root.IsNull() {
-			w.dir.sides[i].compare(g, root, g.loadTree(root))
+			w.dir.sides[i].compare(g, g.loadTree(root))
 		}
 	}
 	return nil
 }
 
-// compare sets what the directory is compared with.
-func (s *side) compare(g *group, old crypto.ID, nodes []tree.Node) {
-	if nodes == nil {
+// compare sets what the directory is compared with, if there is something.
+func (s *side) compare(g *group, l *listing) {
+	if l == nil {
 		return
 	}
-	s.old, s.parent = old, nodes
-	s.ahead = newPrefetch(g, nodes)
+	s.old, s.parent = l.id, l.nodes
+	s.fresh.Store(l.flawed)
+	s.ahead = newPrefetch(g, l.nodes)
 }
 
 // end leaves all directories that are still open.
@@ -81,7 +82,7 @@ func (w *walker) take(e entry.Entry) error {
 	for w.dir.up != nil && !inside(e.Path, w.dir.path) {
 		w.leave()
 	}
-	if parent := path.Dir(e.Path); parent != w.dir.path && !(parent == "." && w.dir.up == nil) {
+	if e.Path != w.dir.join(e.Name) {
 		return fmt.Errorf("entry %q comes out of order: its directory was not announced or has been left", e.Path)
 	}
 	if e.Type == entry.Dir {
@@ -90,6 +91,13 @@ func (w *walker) take(e entry.Entry) error {
 	}
 	w.leaf(e)
 	return nil
+}
+
+func (d *dir) join(name string) string {
+	if d.up == nil {
+		return name
+	}
+	return d.path + "/" + name
 }
 
 func inside(name, dir string) bool {
@@ -118,11 +126,11 @@ func (w *walker) enter(e entry.Entry) {
 		up, s := &w.dir.sides[i], &d.sides[i]
 		old := up.match(e.Name)
 		s.node = w.node(e, old)
-		if old == nil || old.Type != entry.Dir || !sameMeta(&s.node.Meta, &old.Meta) {
+		if !unchanged(&e.Meta, old) || !sameMeta(&e.Meta, &old.Meta) {
 			up.fresh.Store(true)
 		}
 		if old != nil && old.Type == entry.Dir {
-			s.compare(g, old.Subtree, up.ahead.take(old.Subtree))
+			s.compare(g, up.ahead.take(old.Subtree))
 		}
 		up.children = append(up.children, s.node)
 	}
@@ -137,17 +145,28 @@ func (w *walker) node(e entry.Entry, old *tree.Node) *tree.Node {
 		n.Attributes, n.LinkTarget, n.Generic = old.Attributes, old.LinkTarget, old.Generic
 		return n
 	}
-	var err error
-	if n.Attributes, err = e.Content.Attributes(); err != nil {
-		w.archive.lose(e.Path, fmt.Errorf("read extended attributes: %w", err))
-	}
+	n.Attributes, n.Error = w.archive.attributes(&e)
 	return n
 }
 
-// unchanged reports whether an entry is as it was when old was made, as far as its inode tells. Without a node it isn't.
+// attributes returns the extended attributes of an entry, and what its node says if not all could be read: then the next
+// run reads them again.
+func (a *archive) attributes(e *entry.Entry) (list []entry.Attribute, flaw string) {
+	list, err := e.Content.Attributes()
+	if err != nil {
+		err = fmt.Errorf("read extended attributes: %w", err)
+		a.lose(e.Path, err)
+		flaw = err.Error()
+	}
+	return list, flaw
+}
+
+// unchanged reports whether an entry is as it was when old was made, as far as its inode tells. Without a node, or with one
+// that lacks something, it isn't.
 func unchanged(m *entry.Meta, old *tree.Node) bool {
-	return old != nil && m.Type == old.Type && m.Inode == old.Inode && m.Size == old.Size &&
-		m.ModTime.Equal(old.ModTime) && m.ChangeTime.Equal(old.ChangeTime)
+	return old != nil && old.Error == "" && m.Type == old.Type && m.Inode == old.Inode && m.Size == old.Size &&
+		m.ModTime.Equal(old.ModTime) && m.ChangeTime.Equal(old.ChangeTime) &&
+		!strings.Contains(old.LinkTarget, "\ufffd") // restic before 0.16 put that in the place of what is no UTF-8
 }
 
 // sameMeta reports whether two entries have the same metadata, provided that they are unchanged.
@@ -190,12 +209,25 @@ func (w *walker) leaf(e entry.Entry) {
 		a.kept(e)
 		return
 	}
-	c := &leaf{entry: e, dir: w.dir, nodes: nodes, changed: changed}
+	l := &leaf{entry: e, dir: w.dir, nodes: nodes, changed: changed}
 	if e.Type == entry.File {
-		w.file(c)
+		w.file(l)
 		return
 	}
-	a.special(c)
+	a.special(l)
+}
+
+// version is a file, whatever its name is, as one lstat saw it. Another name under which it looks different is read by
+// itself: its metadata must not go with content that is older.
+type version struct {
+	device, inode, size uint64
+	modTime, changeTime time.Time
+}
+
+// linked is the content of a file with several names.
+type linked struct {
+	content *content
+	left    uint64 // names that are to come
 }
 
 // file has the content of a file read, or waits for the reading of another name of it.
@@ -203,13 +235,16 @@ func (w *walker) file(l *leaf) {
 	a := w.archive
 	l.dir.pending.Add(1)
 	c := newContent(l)
-	if l.entry.Links > 1 {
-		key := inode{l.entry.DeviceID, l.entry.Inode}
-		if first, ok := a.links[key]; ok {
-			first.then(a, l)
+	if m := &l.entry.Meta; m.Links > 1 {
+		key := version{m.DeviceID, m.Inode, m.Size, m.ModTime, m.ChangeTime}
+		if first := a.links[key]; first != nil {
+			if first.left--; first.left == 0 {
+				delete(a.links, key)
+			}
+			first.content.then(a, l)
 			return
 		}
-		a.links[key] = c
+		a.links[key] = &linked{c, m.Links - 1}
 	}
 	select {
 	case a.files <- fileTask{l.entry, c}:
@@ -227,19 +262,17 @@ type leaf struct {
 
 // special archives a link, a device, a pipe or a socket.
 func (a *archive) special(l *leaf) {
-	attributes, err := l.entry.Content.Attributes()
-	if err != nil {
-		a.lose(l.entry.Path, fmt.Errorf("read extended attributes: %w", err))
-	}
 	var target string
 	if l.entry.Type == entry.Symlink {
+		var err error
 		if target, err = l.entry.Content.LinkTarget(); err != nil {
-			a.lost(l, fmt.Errorf("read link: %w", err))
+			a.lost(l, err)
 			return
 		}
 	}
+	attributes, flaw := a.attributes(&l.entry)
 	for _, n := range l.nodes {
-		n.Attributes, n.LinkTarget = attributes, target
+		n.LinkTarget, n.Attributes, n.Error = target, attributes, flaw
 	}
 	a.archived(l)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
+	"github.com/backstay/backstay/internal/cli/live"
 	"github.com/backstay/backstay/internal/cli/show"
 	"github.com/backstay/backstay/internal/runner"
 )
@@ -83,6 +84,7 @@ func (p *program) backup(cmd *cobra.Command, f *backupFlags, args []string) erro
 	if opt.Template.Hostname == "" {
 		opt.Template.Hostname = rs[0].Options().Hostname
 	}
+	opt.Estimate = p.form() == live.Line && !p.flags.quiet && src.again
 	stop := p.showProgress("archival")
 	results, err := runner.Backup(cmd.Context(), src.source, rs, opt)
 	stop()

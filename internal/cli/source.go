@@ -53,6 +53,7 @@ type chosen struct {
 	source   source.Source
 	paths    []string
 	excludes []string
+	again    bool // it can be read more than once
 }
 
 // source returns what backup is to read.
@@ -100,7 +101,7 @@ func (p *program) fileSource(f *sourceFlags, args []string, ts []target) (chosen
 		}
 	}
 	src := files.New(paths, opt)
-	return chosen{source: src, paths: src.Paths(), excludes: told}, nil
+	return chosen{source: src, paths: src.Paths(), excludes: told, again: true}, nil
 }
 
 // leaveOut returns the pattern of a repository that lies in one of the paths: it would be backed up into itself, and grow for ever.

@@ -28,6 +28,7 @@ type BackupOptions struct {
 	Lock            repo.LockOptions
 	SkipIfUnchanged bool // no snapshot where its tree is that of the base
 	DryRun          bool
+	Estimate        bool // walk the source beside the backup where nothing tells how large it is; not for one that can be read only once
 	Progress        progress.Func
 }
 
@@ -148,6 +149,7 @@ func archive(ctx context.Context, src source.Source, backups []*backup, opt Back
 	if err != nil {
 		return fmt.Errorf("open source: %w", err)
 	}
+	defer total(ctx, src, left, opt)()
 	results, err := archiver.Archive(ctx, targets, view, archiver.Options{Compression: opt.Compression, DryRun: opt.DryRun, Progress: opt.Progress})
 	if closeErr := view.Close(); closeErr != nil { // what was saved is unreferenced; prune takes it
 		err = errors.Join(err, fmt.Errorf("close source: %w", closeErr))
