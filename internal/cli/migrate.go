@@ -2,10 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +32,7 @@ func (p *program) migrate(ctx context.Context, r *repo.Repo) error {
 	}
 	var kept string
 	err := r.UpgradeVersion(ctx, func(config []byte) (err error) {
-		kept, err = p.keepConfig(r, config)
+		kept, err = p.keep("configs", r.Config().ID, config)
 		return err
 	})
 	if err != nil {
@@ -45,26 +42,4 @@ func (p *program) migrate(ctx context.Context, r *repo.Repo) error {
 		return err
 	}
 	return p.say("The repository is of version 2 now. Its old config is kept as %s.", p.name(kept))
-}
-
-// keepConfig saves the old config where it survives whatever happens to the storage, and returns its path.
-func (p *program) keepConfig(r *repo.Repo, config []byte) (path string, err error) {
-	dir := p.lockDir()
-	if dir == "" {
-		return "", errors.New("there is no home folder to keep it in: set HOME or XDG_STATE_HOME")
-	}
-	dir = filepath.Join(filepath.Dir(dir), "configs")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	path = filepath.Join(dir, r.Config().ID.String())
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(config)
-	if err == nil {
-		err = f.Sync()
-	}
-	return path, errors.Join(err, f.Close())
 }
