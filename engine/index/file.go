@@ -3,6 +3,7 @@ package index
 import (
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/backstay/backstay/engine/crypto"
@@ -21,6 +22,8 @@ type File struct {
 	blobs int
 }
 
+const jsonBytes = 160 // of a blob, at most but for very large ones
+
 // Add names a pack and its blobs.
 func (f *File) Add(id crypto.ID, blobs []pack.Blob) {
 	if len(f.buf) == 0 {
@@ -31,6 +34,7 @@ func (f *File) Add(id crypto.ID, blobs []pack.Blob) {
 	f.buf = append(f.buf, `{"id":"`...)
 	f.buf = hex.AppendEncode(f.buf, id[:])
 	f.buf = append(f.buf, `","blobs":[`...)
+	f.buf = slices.Grow(f.buf, jsonBytes*len(blobs))
 	for i, b := range blobs {
 		if i > 0 {
 			f.buf = append(f.buf, ',')

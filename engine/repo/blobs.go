@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -27,11 +28,11 @@ func (r *Repo) Index() *index.Index {
 	return r.index
 }
 
-// IndexFiles returns the index files that Index was made from, in no order.
+// IndexFiles returns the index files that Index was made from, in the order of their IDs.
 func (r *Repo) IndexFiles() []crypto.ID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Collect(maps.Keys(r.loaded))
+	return slices.SortedFunc(maps.Keys(r.loaded), func(a, b crypto.ID) int { return bytes.Compare(a[:], b[:]) })
 }
 
 // ForgetIndex makes the Index empty, so that the next LoadIndex reads all files anew. It is for whoever has removed packs.

@@ -195,7 +195,7 @@ func (e *Encoder) decompress(packed []byte, limit int) ([]byte, error) {
 	}
 	for {
 		plain, err := e.decoder.DecodeAll(packed, make([]byte, 0, size))
-		if err == zstd.ErrDecoderSizeExceeded && size < limit && !header.HasFCS {
+		if err != nil && size < limit && !header.HasFCS { // which error says that there was no room depends on where it ran out
 			size = min(limit, 4*size)
 			continue
 		}

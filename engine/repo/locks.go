@@ -194,30 +194,43 @@ func (r *Repo) guard(ctx context.Context, mode LockMode) error {
 // conflicts returns an error if a lock other than own forbids the mode. Locks of dead processes of ours are removed on
 // the way.
 func (r *Repo) conflicts(ctx context.Context, mode LockMode, own crypto.ID) error {
-	for info, err := range r.List(ctx, Locks) {
-		if err != nil {
+	passed := map[crypto.ID]bool{own: true}
+	for {
+		if again, err := r.look(ctx, mode, passed); err != nil || !again {
 			return err
 		}
-		if info.ID == own || info.Size == 0 { // an empty file is what a store that isn't atomic leaves
+	}
+}
+
+// look passes over some locks, and adds those to them that went since they were listed. Such a lock may have been made anew, under
+// a name that the listing lacks, so that another look is due.
+func (r *Repo) look(ctx context.Context, mode LockMode, passed map[crypto.ID]bool) (again bool, err error) {
+	for info, err := range r.List(ctx, Locks) {
+		if err != nil {
+			return false, err
+		}
+		if passed[info.ID] || info.Size == 0 { // an empty file is what a store that isn't atomic leaves
 			continue
 		}
 		if dead, err := r.removeDead(ctx, info.ID); err != nil {
-			return err
+			return false, err
 		} else if dead {
 			continue
 		}
 		lock, err := r.loadLock(ctx, info.ID)
 		switch {
-		case errors.Is(err, storage.ErrNotFound), errors.Is(err, errNoLock):
+		case errors.Is(err, storage.ErrNotFound):
+			passed[info.ID], again = true, true
+		case errors.Is(err, errNoLock):
 		case err != nil && context.Cause(ctx) != nil:
-			return err
+			return false, err
 		case err != nil:
-			return fmt.Errorf("%w, and lock %s can't be read: %w", ErrLocked, info.ID.Short(), err)
+			return false, fmt.Errorf("%w, and lock %s can't be read: %w", ErrLocked, info.ID.Short(), err)
 		case mode == Exclusive || lock.Exclusive:
-			return &LockedError{lock}
+			return false, &LockedError{lock}
 		}
 	}
-	return nil
+	return again, nil
 }
 
 var errNoLock = errors.New("not a lock, but a file of another kind")

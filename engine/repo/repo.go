@@ -322,7 +322,23 @@ func (r *Repo) SaveFile(ctx context.Context, t FileType, plain []byte) (crypto.I
 	if err != nil {
 		return crypto.ID{}, err
 	}
-	return id, r.saveRaw(ctx, t, id, sealed)
+	if err := r.saveRaw(ctx, t, id, sealed); err != nil {
+		return crypto.ID{}, err
+	}
+	return id, r.keepSaved(ctx, t, id)
+}
+
+// keepSaved takes a file away again if the lock was lost while it was being saved: on a machine that slept meanwhile, what the file
+// names may have been pruned before it was there.
+func (r *Repo) keepSaved(ctx context.Context, t FileType, id crypto.ID) error {
+	ctx = context.WithoutCancel(ctx) // of a run that was cancelled since it is kept
+	err := r.guard(ctx, Shared)
+	if !errors.Is(err, ErrLockLost) {
+		return nil
+	}
+	ctx, cancel := r.within(ctx, lockRelease)
+	defer cancel()
+	return errors.Join(fmt.Errorf("save %s: %w", t.short(id), err), r.removeRaw(ctx, t, id))
 }
 
 // sealFile returns the bytes to be stored, opened again and compared.

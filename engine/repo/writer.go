@@ -59,7 +59,7 @@ type packer struct {
 func (r *Repo) NewWriter() *Writer {
 	w := &Writer{r: r, stopped: make(chan struct{}), claimed: make(map[pack.Handle]struct{}), used: make(map[crypto.ID]struct{})}
 	for t := range w.packs {
-		n := 1 + r.opt.Connections // all uploads, and one that is being filled
+		n := max(2, r.opt.Connections) // as many as can be uploaded at once
 		w.packs[t] = make(chan *pack.Writer, n)
 		for range n {
 			w.packs[t] <- nil
@@ -285,6 +285,12 @@ func (w *Writer) Flush(ctx context.Context) error {
 	w.uploads.Wait()
 	if err := w.failed(); err != nil {
 		return err
+	}
+	for _, packs := range w.packs { // none is in use: their memory is for the index now
+		for range cap(packs) {
+			<-packs
+			packs <- nil
+		}
 	}
 	return w.saveIndex(ctx)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,7 @@ type restoreFile struct {
 	end     atomic.Int64          // end of what was delivered
 	solid   atomic.Int64          // end of what was written: behind it are only holes
 	failed  atomic.Pointer[error] // first error of a write
+	writing sync.Mutex            // the kernel lets one write to a file at a time, and has the others burn the processor
 	done    bool                  // Done was called, by one goroutine before Fetch returned
 }
 
@@ -142,6 +144,8 @@ func (f *restoreFile) resume() []entry.Range {
 func (f *restoreFile) write(p []byte, offset int64) error {
 	restoreRaise(&f.end, offset+int64(len(p)))
 	return f.r.files.use(f.handle, func(fd int) error {
+		f.writing.Lock()
+		defer f.writing.Unlock()
 		for len(p) > 0 {
 			n, zero := len(p), false
 			if !f.r.t.opt.NoSparse {
