@@ -3,12 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for file in $(grep -rl --include='*_test.go' '^func Fuzz' .); do
-	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
-		echo "fuzz $target of $(dirname "$file")"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "${1:-2m}" "$(dirname "$file")"
-	done
-done
+scripts/fuzz.sh "${1:-2m}"
 for dir in $(grep -rl --include='*_test.go' '"pgregory.net/rapid"' . | xargs -n 1 dirname | sort -u); do
 	go test -count 1 -timeout 1h "$dir" -rapid.checks=10000
 done

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs every test of every module in the tree and ends with the counts. Arguments go to go test: scripts/test.sh -run Lock.
+# Runs every fuzz target for a moment and every test of every module in the tree, and ends with the counts. Arguments go to go test: scripts/test.sh -run Lock.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/prerequisites.sh
+[ $# -gt 0 ] || scripts/fuzz.sh 3s
 go build -C tools -o ../bin/testsummary ./testsummary
 
 strict=()

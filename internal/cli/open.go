@@ -118,7 +118,7 @@ func (p *program) locked(ctx context.Context, r *repo.Repo, need access, fn func
 }
 
 func (p *program) retried(e retry.Event) {
-	p.notice(fmt.Sprintf("%s %q: %v; trying again in %v", e.What, e.Name, e.Err, e.Wait.Round(100*time.Millisecond)))
+	p.notice(fmt.Sprintf("%v; trying again in %v", e.Err, e.Wait.Round(100*time.Millisecond)))
 }
 
 // lockDir is where this user's programs keep the local files of their locks; "" if there is no home.

@@ -219,7 +219,7 @@ func parseSize(s string) (int64, error) {
 	}
 	var size float64
 	var rest string
-	if n, _ := fmt.Sscanf(number+" ", "%g%s", &size, &rest); n != 1 || size < 0 || size*float64(unit) > 1<<62 {
+	if n, _ := fmt.Sscanf(number+" ", "%g%s", &size, &rest); n != 1 || !(size >= 0 && size*float64(unit) <= 1<<62) {
 		return 0, fmt.Errorf("size %q: write it like 500M or 1.5G", s)
 	}
 	return int64(size * float64(unit)), nil

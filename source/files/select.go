@@ -16,14 +16,14 @@ type SelectOptions struct {
 // Selection decides which paths are restored. It is used by one goroutine.
 type Selection struct {
 	include, exclude *filter // include is nil where everything is
-	dir              string  // of the last path asked for, with what the patterns make of it
+	dir              string  // of the last path asked for, with what the patterns make of it; excluded is nil before the first
 	included         *filterPath
 	excluded         *filterPath
 }
 
 // NewSelection reads the patterns.
 func NewSelection(opt SelectOptions) (*Selection, error) {
-	s := &Selection{dir: "\x00"} // no directory's path
+	s := new(Selection)
 	var err error
 	if len(opt.Include)+len(opt.InsensitiveInclude) > 0 {
 		if s.include, err = newFilter(Options{Exclude: opt.Include, InsensitiveExclude: opt.InsensitiveInclude}); err != nil {
@@ -42,7 +42,7 @@ func (s *Selection) All() bool {
 // Select says whether a path of a snapshot is taken, and for a directory whether something in it may be.
 func (s *Selection) Select(name string, dir bool) (take, descend bool) {
 	parent, base := path.Split(name)
-	if parent = strings.TrimSuffix(parent, "/"); parent != s.dir {
+	if parent = strings.TrimSuffix(parent, "/"); parent != s.dir || s.excluded == nil {
 		s.dir = parent
 		s.excluded = s.exclude.absolute("/" + parent)
 		if s.include != nil {

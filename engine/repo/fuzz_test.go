@@ -1,0 +1,55 @@
+package repo
+
+import (
+	"bytes"
+	"crypto/rand"
+	"testing"
+
+	"github.com/backstay/backstay/storage/mem"
+)
+
+// Whatever a sealed file holds, it is opened or refused, and never larger than a file of its kind may be.
+func FuzzOpenFile(f *testing.F) {
+	f.Add([]byte(`{"packs":[]}`))
+	f.Add([]byte{compressedJSON})
+	f.Add([]byte("\x02\x28\xb5\x2f\xfd\x04\x00\x11\x00\x00{}"))
+	f.Add([]byte{})
+	r := openFast(f, mem.New(), Options{})
+	f.Add(r.codec.compress([]byte{compressedJSON}, bytes.Repeat([]byte("0"), 1<<20)))
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		box, err := r.key.Seal(nil, plain, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for kind, most := range map[FileType]int64{Locks: maxSize[Locks], Snapshots: maxSize[Snapshots]} {
+			got, err := r.openFile(kind, box)
+			if err == nil && int64(len(got)) > most {
+				t.Fatalf("a %s of %d bytes opens to %d", kind, len(plain), len(got))
+			}
+		}
+	})
+}
+
+// Whatever is sealed in the folder of locks, it is a lock with a time or none.
+func FuzzLockFile(f *testing.F) {
+	f.Add([]byte(`{"time":"2026-01-01T00:00:00Z","exclusive":true,"hostname":"h","username":"u","pid":1}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		b := mem.New()
+		r := openFast(t, b, Options{})
+		put(t, r, Locks, string(p))
+		for _, err := range r.ListLocks(t.Context()) {
+			if err != nil {
+				t.Fatalf("ListLocks with %q: %v", p, err)
+			}
+		}
+		for info, err := range r.List(t.Context(), Locks) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if lock, err := r.readLock(t.Context(), info.ID); err == nil && lock.Time.IsZero() {
+				t.Fatalf("%q is taken for a lock without a time", p)
+			}
+		}
+	})
+}
