@@ -101,7 +101,7 @@ const hidden = "key(hidden)"
 func (k Key) String() string { return hidden }
 
 // Format writes what String returns, for every verb: without it %d and %#v would show the secrets.
-func (k Key) Format(f fmt.State, _ rune) { fmt.Fprint(f, hidden) }
+func (k Key) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, hidden) }
 
 // LogValue returns what String returns.
 func (k Key) LogValue() slog.Value { return slog.StringValue(hidden) }

@@ -74,12 +74,13 @@ file costs only itself: it is listed, and the exit code is 3.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return p.restore(cmd, &f, args[0]) },
 	}
 	f.register(cmd.Flags())
+	p.registerNoLock(cmd)
 	return withCodes(cmd, 0, 1, 3, 10, 11, 12, 130)
 }
 
 func (p *program) restore(cmd *cobra.Command, f *restoreFlags, name string) error {
 	name, sub, _ := strings.Cut(name, ":")
-	opt := runner.RestoreOptions{Lock: repo.LockOptions{Wait: p.flags.lockWait}, DryRun: f.dryRun}
+	opt := runner.RestoreOptions{Lock: repo.LockOptions{Wait: p.flags.lockWait}, NoLock: p.flags.noLock, DryRun: f.dryRun}
 	to, err := p.restoreTarget(f, &opt, sub)
 	if err != nil {
 		return err

@@ -178,7 +178,7 @@ func (p *program) readList(name string, read func(io.Reader) ([]string, error)) 
 	if err != nil {
 		return nil, fmt.Errorf("read list: %w", err)
 	}
-	defer file.Close() // only read
+	defer func() { _ = file.Close() }() // only read
 	list, err := read(file)
 	if err != nil {
 		return nil, fmt.Errorf("read list %q: %w", name, err)
