@@ -430,7 +430,8 @@ func TestACancelAtAnyMomentLeavesOnlyGarbage(t *testing.T) {
 			}
 		}
 		if at >= 60 {
-			go func() { time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond); cancel(why) }()
+			late := time.AfterFunc(time.Duration(random.IntN(20))*time.Millisecond, func() { cancel(why) })
+			defer late.Stop()
 		}
 		b.opt.Progress = func(e progress.Event) {
 			if e.Kind == progress.Failed {

@@ -271,15 +271,51 @@ func (hasty) Sleep(ctx context.Context, d time.Duration) error {
 	return clock.System.Sleep(ctx, d)
 }
 
+// site is a repository whose storage can be exchanged, since to make one takes the time of a password.
+type site struct {
+	storage.Backend
+	repo *repo.Repo
+	init *mem.Backend // what a new one consists of
+}
+
+// sites are those that no test uses now, by polynomial. Tests run one after the other.
+var sites = make(map[chunker.Pol][]*site)
+
+// newRepo returns a new repository in b.
 func newRepo(t testing.TB, b storage.Backend, p chunker.Pol) *repo.Repo {
 	t.Helper()
-	r, err := repo.Init(t.Context(), b, "password", repo.Options{Clock: hasty{}, PackSize: 4 << 20}, repo.InitOptions{
+	if len(sites[p]) == 0 {
+		sites[p] = append(sites[p], newSite(t, p))
+	}
+	s := sites[p][0]
+	sites[p] = sites[p][1:]
+	t.Cleanup(func() { sites[p] = append(sites[p], s) })
+	for _, name := range append(files(t, s.init, "keys"), "config") {
+		content, err := storage.LoadAll(t.Context(), s.init, name)
+		if err == nil {
+			err = b.Save(t.Context(), name, storage.Bytes(content))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Backend = b
+	s.repo.ForgetIndex()
+	return s.repo
+}
+
+func newSite(t testing.TB, p chunker.Pol) *site {
+	t.Helper()
+	s := &site{init: mem.New()}
+	s.Backend = s.init
+	var err error
+	s.repo, err = repo.Init(t.Context(), s, "password", repo.Options{Clock: hasty{}, PackSize: 4 << 20}, repo.InitOptions{
 		Polynomial: p, KDF: crypto.KDF{N: 1 << 15, R: 8, P: 1},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return s
 }
 
 // locked returns a context with locks that end with the test.

@@ -20,9 +20,8 @@ func Decode(p []byte, fn func(id crypto.ID, blobs []pack.Blob) error) error {
 	for d.s.Object(); ; {
 		key, ok := d.s.Key()
 		switch {
-		case !ok && !listed:
-			d.s.Fail("it has no list of packs")
-			return d.err()
+		case !ok && !listed && d.err() == nil:
+			return ErrWrongKind
 		case !ok:
 			return d.err()
 		case string(key) != "packs":

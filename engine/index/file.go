@@ -3,6 +3,7 @@ package index
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -12,6 +13,10 @@ import (
 
 // ErrFormat is wrapped by errors about a file that is not an index.
 var ErrFormat = errors.New("not an index file")
+
+// ErrWrongKind is returned for a JSON object without a list of packs: a genuine file of another kind, which anybody who can
+// write to the storage can put among the index files. It wraps ErrFormat.
+var ErrWrongKind = fmt.Errorf("%w: it has no list of packs", ErrFormat)
 
 // MaxBlobs is how many blobs one index file should name at most; a pack is never split over two.
 const MaxBlobs = 50_000

@@ -43,7 +43,7 @@ type apply struct {
 }
 
 func (a *apply) run(ctx context.Context) error {
-	if len(a.unindexed) == 0 && !a.anyGoes() {
+	if len(a.unindexed) == 0 && !a.newIndex() {
 		return nil
 	}
 	if err := a.unchanged(ctx); err != nil {
@@ -56,7 +56,7 @@ func (a *apply) run(ctx context.Context) error {
 	if err := a.repackAll(ctx); err != nil {
 		return err
 	}
-	if !a.anyGoes() {
+	if !a.newIndex() {
 		return nil
 	}
 	old := a.repo.IndexFiles()

@@ -158,7 +158,8 @@ func (p *Plan) unchanged(ctx context.Context) error {
 	return nil
 }
 
-// anyGoes reports whether a pack that the index names doesn't stay.
-func (p *Plan) anyGoes() bool {
-	return slices.ContainsFunc(p.packs, func(s packState) bool { return s.fate != keep })
+// newIndex reports whether the index files have to be replaced: they name a pack that doesn't stay, or one pack several times, as a
+// prune leaves it that was killed before it removed the old ones.
+func (p *Plan) newIndex() bool {
+	return p.index.Repeated() || slices.ContainsFunc(p.packs, func(s packState) bool { return s.fate != keep })
 }

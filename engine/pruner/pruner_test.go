@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"math"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/pack"
 	"github.com/backstay/backstay/engine/pruner"
 	"github.com/backstay/backstay/engine/repo"
@@ -230,4 +232,26 @@ func TestWithoutTheRightLockNothingIsRemoved(t *testing.T) {
 			t.Errorf("prune with a shared lock removed %s", name)
 		}
 	}
+}
+
+func TestIndexFilesThatNameThePacksTwiceAreReplaced(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	w.rounds(t, ctx, 2)
+	old := w.names(t, ctx, repo.Index)
+	for _, name := range old { // as a prune leaves them that was killed before it removed the old ones
+		id, err := crypto.ParseID(path.Base(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := w.repo.LoadFile(ctx, repo.Index, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.saveFile(t, repo.Index, plain)
+	}
+	f := w.mustPrune(t, ctx, pruner.Options{})
+	if got := w.names(t, ctx, repo.Index); len(got) != 1 || f.Freed() != 0 {
+		t.Errorf("prune left %d index files of %d and freed %d bytes, want one and none", len(got), 2*len(old), f.Freed())
+	}
+	w.intact(t, ctx)
 }

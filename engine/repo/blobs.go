@@ -15,6 +15,7 @@ import (
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/index"
 	"github.com/backstay/backstay/engine/pack"
+	"github.com/backstay/backstay/progress"
 	"github.com/backstay/backstay/storage"
 )
 
@@ -46,7 +47,7 @@ func (r *Repo) ForgetIndex() {
 }
 
 // LoadIndex reads the index files that are there now and not yet known. Who lists snapshots does so before, so that
-// the index knows all that they need. An unreadable index file is an error.
+// the index knows all that they need. An unreadable index file is an error; one of another kind is passed over with a notice.
 func (r *Repo) LoadIndex(ctx context.Context) error {
 	r.loading.Lock()
 	defer r.loading.Unlock()
@@ -116,6 +117,10 @@ func (r *Repo) loadIndexFile(ctx context.Context, id crypto.ID, x *index.Index) 
 		x.Add(id, blobs)
 		return nil
 	})
+	if errors.Is(err, index.ErrWrongKind) { // it names nothing, and nobody needs a key to put it there
+		r.opt.Progress.Send(progress.Event{Kind: progress.Notice, Item: Index.Name(id), Text: "passed over index/" + id.Short() + ": " + err.Error()})
+		return nil
+	}
 	if err != nil {
 		return &DamageError{Type: Index, ID: id, Err: err}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/index"
 	"github.com/backstay/backstay/engine/pack"
+	"github.com/backstay/backstay/progress"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/mem"
 	"github.com/backstay/backstay/storage/storagetest"
@@ -379,5 +380,25 @@ func TestAnIndexFileThatCantBeReadIsAnError(t *testing.T) {
 	}
 	if err := r.LoadIndex(t.Context()); err != nil || r.Index().Count(pack.Data) != 1 {
 		t.Errorf("LoadIndex afterwards = %v, and %d blobs", err, r.Index().Count(pack.Data))
+	}
+}
+
+func TestAFileOfAnotherKindAmongTheIndexFilesIsPassedOver(t *testing.T) {
+	var notices []string
+	r := openFast(t, mem.New(), Options{Progress: func(e progress.Event) {
+		if e.Kind == progress.Notice {
+			notices = append(notices, e.Text)
+		}
+	}})
+	put(t, r, Index, `{"time":"2026-01-01T00:00:00Z","tree":"ac08ce34ba4f8123618661bef2425f7028ffb9ac740578a3ee88684d2523fee8","paths":["/"]}`)
+	if err := r.LoadIndex(t.Context()); err != nil {
+		t.Errorf("LoadIndex with a snapshot among the index files: %v", err)
+	}
+	if len(notices) != 1 {
+		t.Errorf("notices %q, want one", notices)
+	}
+	put(t, r, Index, `{"packs":[{"id":"x"}]}`)
+	if err := r.LoadIndex(t.Context()); !errors.Is(err, ErrDamaged) {
+		t.Errorf("LoadIndex with a malformed index = %v, want ErrDamaged", err)
 	}
 }
