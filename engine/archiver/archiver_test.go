@@ -265,12 +265,12 @@ func (f failing) SkipTo(int64)                      {}
 func (f failing) Changed() (bool, error)            { return false, nil }
 
 func TestAttributesThatCouldNotBeReadAreReadTheNextTime(t *testing.T) {
-	b := newBench(t, "d/f=1")
+	b := newBench(t, "d/f=1", "x/e/")
 	b.link("l", "d")
-	for _, name := range []string{"d", "d/f", "l"} {
+	for _, name := range []string{"d", "d/f", "x/e", "l"} {
 		b.things[name].attributes = []entry.Attribute{{Name: "user.a", Value: []byte("1")}}
 	}
-	for _, name := range []string{"d", "d/f"} {
+	for _, name := range []string{"d/f", "x/e"} {
 		b.things[name].flaw = errors.New("permission denied")
 	}
 	results, err := archiver.Archive(b.ctx, []archiver.Target{{Repo: b.repo}}, b.forest, b.opt)

@@ -3,6 +3,7 @@ package archiver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/backstay/backstay/engine/chunker"
@@ -72,7 +73,7 @@ func (plainReader) Changed() (bool, error)               { return false, nil }
 func (r *reader) changed(t fileTask, in entry.FileReader) error {
 	changed, err := in.Changed()
 	if changed {
-		r.archive.opt.Progress.Send(progress.Event{Kind: progress.Notice, Item: t.entry.Path, Text: "it changed while it was read"})
+		r.archive.opt.Progress.Send(progress.Event{Kind: progress.Notice, Item: t.entry.Path, Text: fmt.Sprintf("%q changed while it was read; the next backup reads it again", t.entry.Path)})
 	}
 	return err
 }

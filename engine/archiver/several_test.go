@@ -16,7 +16,7 @@ import (
 // grove is a forest with content large enough to be cut differently by different polynomials.
 func grove() *forest {
 	f := plant("a/b=1", "a/c=2", "d/e/f=3", "g=")
-	f.file("d/large", randomBytes(5, 9<<20))
+	f.file("d/large", randomBytes(5, 2<<20))
 	return f
 }
 
@@ -82,6 +82,23 @@ func TestEachRepositoryHasItsOwnParentAndGetsWhatItLacks(t *testing.T) {
 			t.Errorf("polynomial %v: once both have all, %q are read", p, opened)
 		}
 	}
+}
+
+func TestARepositoryGetsTheDirectoriesThatItLacks(t *testing.T) {
+	f := plant("a/", "b/c/")
+	old, other := newRepo(t, mem.New(), pol), newRepo(t, mem.New(), pol)
+	ctx := locked(t, t.Context(), old, other)
+	first, err := archiver.Archive(ctx, targets(old), f, archiver.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := targets(old, other)
+	both[0].Parent = first[0].Tree
+	second, err := archiver.Archive(ctx, both, f, archiver.Options{})
+	if err != nil || second[1].Tree != first[0].Tree {
+		t.Fatalf("Archive = %+v, %v", second, err)
+	}
+	complete(t, other, second[1].Tree)
 }
 
 func TestARepositoryThatFailsDropsOutAndTheOthersFinish(t *testing.T) {

@@ -28,17 +28,19 @@ type InitOptions struct {
 	KDF        crypto.KDF  // by default crypto.DefaultKDF
 }
 
-// Init makes a new repository and opens it. It refuses (ErrExists) where a config, a key or a snapshot is. The config is
-// written last: without it there is no repository.
+// Init makes a new repository and opens it. It refuses (ErrExists) where a config, a key or data is. The config is written
+// last: without it there is no repository. So an Init that was killed may leave a key and nothing else; if the password
+// opens that key, Init goes on from there.
 func Init(ctx context.Context, b storage.Backend, password string, opt Options, init InitOptions) (*Repo, error) {
 	r, err := newRepo(b, opt)
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseExisting(ctx, r); err != nil {
+	left, err := r.remains(ctx, password)
+	if err != nil {
 		return nil, fmt.Errorf("create repository: %w", err)
 	}
-	if err := r.create(ctx, password, init); err != nil {
+	if err := r.create(ctx, password, init, left); err != nil {
 		return nil, fmt.Errorf("create repository: %w", err)
 	}
 	return r, nil
@@ -53,43 +55,50 @@ func newRepo(b storage.Backend, opt Options) (*Repo, error) {
 	return &Repo{backend: b, opt: opt, codec: NewEncoder(opt.Compression), index: x, next: x, loaded: make(map[crypto.ID]bool)}, nil
 }
 
-func refuseExisting(ctx context.Context, r *Repo) error {
-	_, err := r.backend.Stat(ctx, string(Config))
+// remains returns the key that a killed Init has left, null if there is nothing. Anything else is a repository, or what is left of one.
+func (r *Repo) remains(ctx context.Context, password string) (key crypto.ID, err error) {
+	_, err = r.backend.Stat(ctx, string(Config))
 	if err == nil {
-		return ErrExists
+		return key, ErrExists
 	}
 	if !errors.Is(err, storage.ErrNotFound) {
-		return err
+		return key, err
 	}
-	for _, t := range []FileType{Keys, Snapshots} {
+	for _, t := range []FileType{Keys, Snapshots, Index, Packs} {
 		for info, err := range r.List(ctx, t) {
 			if errors.Is(err, storage.ErrNotFound) { // the location itself is yet to be made
 				break
 			}
 			if err != nil {
-				return err
+				return key, err
 			}
-			return fmt.Errorf("%w: %s/%s is there, though no config", ErrExists, t, info.ID.Short())
+			if t != Keys || !key.IsNull() {
+				return key, fmt.Errorf("%w: %s is there, though no config", ErrExists, t.short(info.ID))
+			}
+			key = info.ID
 		}
 	}
-	return nil
+	if key.IsNull() {
+		return key, nil
+	}
+	r.key, err = r.openKey(ctx, key, password)
+	if errors.Is(err, errPassword) || errors.Is(err, ErrDamaged) {
+		err = fmt.Errorf("%w: %s is there, though no config: %v", ErrExists, Keys.short(key), err)
+	}
+	return key, err
 }
 
-func (r *Repo) create(ctx context.Context, password string, init InitOptions) (err error) {
+// create makes the config, and the key before it unless that is there.
+func (r *Repo) create(ctx context.Context, password string, init InitOptions, key crypto.ID) (err error) {
 	if r.config, err = r.newConfig(init); err != nil {
 		return err
 	}
-	if r.key, err = crypto.NewKey(r.opt.Rand); err != nil {
-		return err
+	if key.IsNull() {
+		if key, err = r.createKey(ctx, password, init.KDF); err != nil {
+			return err
+		}
 	}
-	if init.KDF == (crypto.KDF{}) {
-		init.KDF = crypto.DefaultKDF
-	}
-	id, err := r.saveKey(ctx, password, init.KDF, KeyOptions{})
-	if err != nil {
-		return err
-	}
-	r.useKey(id)
+	r.useKey(key)
 	plain, err := json.Marshal(r.config)
 	if err != nil {
 		return err
@@ -99,6 +108,16 @@ func (r *Repo) create(ctx context.Context, password string, init InitOptions) (e
 		return err
 	}
 	return r.saveRaw(ctx, Config, crypto.ID{}, sealed)
+}
+
+func (r *Repo) createKey(ctx context.Context, password string, kdf crypto.KDF) (id crypto.ID, err error) {
+	if r.key, err = crypto.NewKey(r.opt.Rand); err != nil {
+		return id, err
+	}
+	if kdf == (crypto.KDF{}) {
+		kdf = crypto.DefaultKDF
+	}
+	return r.saveKey(ctx, password, kdf, KeyOptions{})
 }
 
 func (r *Repo) newConfig(init InitOptions) (c RepoConfig, err error) {

@@ -167,6 +167,37 @@ func TestInitRefusesTheRemainsOfARepository(t *testing.T) {
 	}
 }
 
+func TestInitGoesOnFromTheKeyThatAKilledOneLeft(t *testing.T) {
+	b := mem.New()
+	killed, err := Init(t.Context(), b, "p", Options{}, InitOptions{KDF: cheapKDF})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Remove(t.Context(), "config"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Init(t.Context(), b, "other", Options{}, InitOptions{KDF: cheapKDF}); !errors.Is(err, ErrExists) {
+		t.Errorf("Init with another password = %v, want ErrExists", err)
+	}
+	for _, kind := range []FileType{Index, Packs} {
+		with := b.Clone()
+		replace(t, with, kind.Name([32]byte{3}), []byte("x"))
+		if _, err := Init(t.Context(), with, "p", Options{}, InitOptions{KDF: cheapKDF}); !errors.Is(err, ErrExists) {
+			t.Errorf("Init beside a file in %s = %v, want ErrExists", kind, err)
+		}
+	}
+	r, err := Init(t.Context(), b, "p", Options{}, InitOptions{KDF: cheapKDF})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Open(t.Context(), b, "p", Options{}); err != nil || again.Config() != r.Config() || again.CurrentKey() != killed.CurrentKey() {
+		t.Errorf("opened = %v, want it made with the key that was left", err)
+	}
+	if n := len(names(t, b, Keys)); n != 1 {
+		t.Errorf("it has %d keys, want 1", n)
+	}
+}
+
 func TestInitRefusesWhatItCantSee(t *testing.T) {
 	for n := 1; n <= 3; n++ { // the config, the keys, the snapshots
 		b := storagetest.NewFaulty(mem.New(), storagetest.Faults{At: []storagetest.At{{N: n, Fault: storagetest.Refuse}}})

@@ -165,6 +165,9 @@ func TestAFileThatCannotBeWrittenIsLostAlone(t *testing.T) {
 		return nil
 	}
 	s.fetch(s.wanted(root), into)
+	if n := writes.Load(); n != 1 {
+		t.Errorf("%d writes were tried to the file that can't be written", n)
+	}
 	if !errors.Is(into.done[0], full) || into.done[1] != nil || string(into.files[1]) != "13" {
 		t.Errorf("Done(%v) of the one, Done(%v) of the other with %q", into.done[0], into.done[1], into.files[1])
 	}
@@ -174,7 +177,7 @@ func TestFetchReturnsSoonWhenTheContextEnds(t *testing.T) {
 	s := newSite(t)
 	f := folder{}
 	for i := range 20 {
-		f[fmt.Sprint(i)] = chunks{randomBytes(uint64(i), 100)}
+		f[fmt.Sprint(i)] = chunks{randomBytes(uint64(i/10), 100)} // two chunks, of ten files each
 	}
 	files := s.wanted(s.save(f))
 	why := errors.New("the plug was pulled")

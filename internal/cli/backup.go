@@ -60,7 +60,7 @@ read once and saved in each; a repository that fails drops out, and the exit cod
 		RunE: func(cmd *cobra.Command, args []string) error { return p.backup(cmd, &f, args) },
 	}
 	f.register(cmd.Flags())
-	return withCodes(cmd, 0, 1, 3, 4, 10, 11, 12, 130)
+	return withCodes(cmd, 0, 1, 2, 3, 4, 10, 11, 12, 130)
 }
 
 func (p *program) backup(cmd *cobra.Command, f *backupFlags, args []string) error {

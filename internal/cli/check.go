@@ -79,7 +79,7 @@ func (p *program) printFinding(f checker.Finding) error {
 			checker.Finding
 		}{"finding", f})
 	}
-	if err := p.printf("%s: %s: %s\n", f.Severity, f.Object, p.name(f.Message)); err != nil {
+	if err := p.printf("%s: %s\n", f.Severity, p.name(f.Message)); err != nil {
 		return err
 	}
 	if len(f.Snapshots) > 0 {
@@ -92,7 +92,7 @@ func (p *program) printFinding(f checker.Finding) error {
 		}
 	}
 	for _, path := range f.Paths {
-		if err := p.printf("    lost: %s\n", p.name("/"+path)); err != nil {
+		if err := p.printf("    lost: %s\n", p.name(path)); err != nil {
 			return err
 		}
 	}

@@ -91,13 +91,14 @@ func meanings() []meaning {
 		{repo.ErrAmbiguous, backstay.Failed, "Give more digits of the id."},
 		{snapshot.ErrWrongKind, backstay.Damaged, "Somebody with access to the storage may have put it there. It can be removed."},
 		{repo.ErrDamaged, backstay.Damaged, "Find out what is affected: backstay check --read-data"},
+		{repo.ErrUnknownBlob, backstay.Damaged, "Find out what is affected: backstay check"},
 		{kinds.ErrUnknown, backstay.Invalid, "See 'backstay help locations'."},
 		{syscall.ENOSPC, backstay.Failed, "Free space there, then run the command again."},
 		{syscall.EDQUOT, backstay.Failed, "Free space there or raise the quota, then run the command again."},
 		{syscall.EROFS, backstay.Failed, "Nothing can be written there. What only reads a repository can do without its lock: --no-lock"},
 		{syscall.ENOTDIR, backstay.Failed, "A file is where a folder has to be. Check the path."},
 		{fs.ErrPermission, backstay.Failed, "Check the rights of the user that runs Backstay on it."},
-		{storage.ErrNotFound, backstay.NotFound, ""},
+		{storage.ErrNotFound, backstay.NotFound, "Look what is there: backstay snapshots, backstay ls"},
 		{fs.ErrNotExist, backstay.NotFound, "Check the path: there is nothing of that name."},
 	}
 }

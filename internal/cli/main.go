@@ -15,6 +15,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/internal/cli/live"
@@ -64,7 +65,14 @@ func (p *program) run(ctx context.Context, args []string) error {
 	root.SetIn(p.sys.Stdin)
 	root.SetOut(p.out)
 	root.SetErr(p.sys.Stderr)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return nil
+	}
+	if e := explain(err); e.Kind == backstay.Invalid && e.Hint == "" {
+		return e.WithHint(fmt.Sprintf("See '%s --help'.", cmd.CommandPath()))
+	}
+	return err
 }
 
 // event tells the person, or the program, that watches. It may be called from any goroutine.

@@ -99,6 +99,9 @@ func (p *program) passwordFromCommand(ctx context.Context, command string) (stri
 			err = cause
 		} else if interrupted(err) {
 			err = errInterrupted
+		} else {
+			return "", backstay.Errorf(backstay.Failed, "run password command %q: %w", words[0], err).
+				WithHint("Try it by hand; how it is started is told by 'backstay help passwords'.")
 		}
 		return "", fmt.Errorf("run password command %q: %w", words[0], err)
 	}

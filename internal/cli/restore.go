@@ -75,7 +75,7 @@ file costs only itself: it is listed, and the exit code is 3.`,
 	}
 	f.register(cmd.Flags())
 	p.registerNoLock(cmd)
-	return withCodes(cmd, 0, 1, 3, 10, 11, 12, 130)
+	return withCodes(cmd, 0, 1, 2, 3, 10, 11, 12, 130)
 }
 
 func (p *program) restore(cmd *cobra.Command, f *restoreFlags, name string) error {

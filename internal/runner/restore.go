@@ -19,7 +19,8 @@ import (
 type RestoreOptions struct {
 	Entries restorer.Options
 	Lock    repo.LockOptions
-	Workers int // packs read at once; by default one for each processor
+	NoLock  bool // of a repository that can't be written to; what is deleted from it meanwhile is lost
+	Workers int  // packs read at once; by default one for each processor
 	DryRun  bool
 	// Decide is asked for each change of the plan before anything is done, and returns it as it shall be: an action turned
 	// into Skip, a Conflict resolved. Nil leaves the plan as it is.
@@ -34,11 +35,13 @@ type RestoreOptions struct {
 // Restore brings a snapshot back to a target: it plans, has the plan decided upon, and applies just that. Entries that are
 // lost are reported and the rest is restored; the error is nil then.
 func Restore(ctx context.Context, r *repo.Repo, s *snapshot.Snapshot, to source.Restorer, opt RestoreOptions) (err error) {
-	ctx, unlock, err := r.Lock(ctx, repo.Shared, opt.Lock)
-	if err != nil {
-		return err
+	if !opt.NoLock {
+		var unlock func() error
+		if ctx, unlock, err = r.Lock(ctx, repo.Shared, opt.Lock); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
 	if err := r.LoadIndex(ctx); err != nil {
 		return err
 	}

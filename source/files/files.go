@@ -106,11 +106,10 @@ func (s *Source) check() error {
 	}
 	var missing error
 	for _, p := range s.paths {
-		_, err := os.Lstat(p)
-		if !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(p); !errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		missing = err
+		missing = fmt.Errorf("%q: %w", p, fs.ErrNotExist)
 	}
 	return fmt.Errorf("none of the paths to back up is there: %w", missing)
 }

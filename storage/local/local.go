@@ -161,6 +161,11 @@ func (b *Backend) remove(ctx context.Context, name string) error {
 	}
 	b.handles.forget(path)
 	err = b.fs.Remove(path)
+	if errors.Is(err, syscall.EROFS) { // a read-only file system says so before it looks for the file
+		if _, gone := b.fs.Stat(path); errors.Is(gone, fs.ErrNotExist) {
+			return nil
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -184,7 +189,7 @@ func (b *Backend) path(name string) (string, error) {
 
 // fail is the error of an operation on a file, made to wrap the sentinel of storage that fits.
 func fail(what, name string, err error) error {
-	for _, errno := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT} {
+	for _, errno := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
 		if errors.Is(err, errno) {
 			err = storage.Mark(err, storage.ErrPermanent)
 			break
