@@ -40,7 +40,7 @@ func Example() {
 	if _, err := entry.WritePlan(&plan, to.Plan(ctx, entries, contents)); err != nil {
 		log.Fatal(err)
 	}
-	report := func(c entry.Change) { fmt.Println(c.Action, c.Path, c.Reason) }
+	report := func(c entry.Change) { fmt.Println(c.Action, c.Path) }
 	if err := to.Apply(ctx, entry.ReadPlan(&plan), entries, contents, report); err != nil {
 		log.Fatal(err)
 	}

@@ -31,7 +31,7 @@ What can be restored never becomes less by it. Copy the repository first, if you
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(p.newRepairIndex(), p.newRepairPacks(), p.newRepairSnapshots())
-	return cmd
+	return withCodes(cmd, 0, 2)
 }
 
 func (p *program) newRepairIndex() *cobra.Command {

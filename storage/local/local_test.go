@@ -183,23 +183,39 @@ func TestFilesKeptOpenAreBounded(t *testing.T) {
 }
 
 func TestErrorsThatNoTryMendsArePermanent(t *testing.T) {
-	for _, errno := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES, syscall.EPERM} {
+	for _, errno := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES, syscall.EPERM, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
 		spy := &spyFS{before: func(op, path string) error {
 			if op == "write" || op == "remove" && strings.HasSuffix(path, packName) || op == "open" || op == "readdir" {
 				return &fs.PathError{Op: op, Path: path, Err: errno}
 			}
 			return nil
 		}}
-		b := local.New(spy, t.TempDir(), local.Options{})
+		dir := t.TempDir()
+		if err := local.New(local.OS{}, dir, local.Options{}).Save(t.Context(), packName, storage.Bytes([]byte("x"))); err != nil {
+			t.Fatal(err)
+		}
+		b := local.New(spy, dir, local.Options{})
 		_, listed := list(t.Context(), b, "data")
 		for what, err := range map[string]error{
-			"Save": b.Save(t.Context(), packName, storage.Bytes([]byte("x"))), "Load": b.Load(t.Context(), packName, nil, 0),
+			"Save": b.Save(t.Context(), "config", storage.Bytes([]byte("x"))), "Load": b.Load(t.Context(), packName, nil, 0),
 			"Remove": b.Remove(t.Context(), packName), "List": listed,
 		} {
 			if !errors.Is(err, storage.ErrPermanent) || !errors.Is(err, errno) {
 				t.Errorf("%s where the system answers %q = %v, want that and ErrPermanent", what, errno, err)
 			}
 		}
+	}
+}
+
+func TestRemoveOfWhatIsNotThereIsNoErrorWhereNothingCanBeWritten(t *testing.T) {
+	spy := &spyFS{before: func(op, path string) error {
+		if op == "remove" {
+			return &fs.PathError{Op: op, Path: path, Err: syscall.EROFS}
+		}
+		return nil
+	}}
+	if err := local.New(spy, t.TempDir(), local.Options{}).Remove(t.Context(), packName); err != nil {
+		t.Errorf("Remove = %v, want nil", err)
 	}
 }
 

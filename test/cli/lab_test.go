@@ -100,7 +100,7 @@ type outcome struct {
 }
 
 func (o outcome) String() string {
-	return fmt.Sprintf("backstay %q ended with %d\nstdout: %s\nstderr: %s", o.args, o.code, o.stdout, o.stderr)
+	return fmt.Sprintf("backstay %q ended with %d\nstdout: %.2000s\nstderr: %.4000s", o.args, o.code, o.stdout, o.stderr)
 }
 
 // command returns a call of the binary, on the repository "repo" unless the arguments say otherwise.
@@ -131,9 +131,12 @@ func finish(t *testing.T, cmd *exec.Cmd) outcome {
 	}
 	o := outcome{cmd.Args[1:], cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 	for _, never := range []string{"panic:", "goroutine ", "context canceled", "context deadline", "%!", password} {
-		if strings.Contains(o.stdout+o.stderr, never) {
+		if strings.Contains(o.stderr, never) {
 			t.Errorf("%v\nwhich says %q", o, never)
 		}
+	}
+	if strings.Contains(o.stdout, password) {
+		t.Errorf("%v\nwhich tells the password", o)
 	}
 	return o
 }
