@@ -13,6 +13,7 @@ need fusermount3 fuse3
 need setfattr attr
 need setfacl acl
 need strace strace
+need jq jq # the guides show it
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -366,8 +366,8 @@ func TestAnIndexFileThatCantBeReadIsAnError(t *testing.T) {
 	r := openFast(t, b, Options{})
 	packed(t, r, 0, 100)
 	for name, id := range map[string]crypto.ID{
-		"a snapshot":  put(t, r, Index, `{"time":"2026-01-01T00:00:00Z","tree":"00"}`),
-		"half a list": put(t, r, Index, `{"packs":[`),
+		"half a list":         put(t, r, Index, `{"packs":[`),
+		"a list that is none": put(t, r, Index, `{"packs":7}`),
 	} {
 		other := openFast(t, b, Options{})
 		err := other.LoadIndex(t.Context())

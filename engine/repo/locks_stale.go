@@ -18,17 +18,23 @@ import (
 // A lock of ours has a local file of the same name, which its process holds locked as long as it lives. If the file is there and
 // can be locked, the process is dead, whatever its number is used for by now.
 
-// lockLocally makes and locks the local file of a lock; nil without a folder for them.
+// lockLocally makes and locks the local file of a lock; nil without a folder for them. One that can't be written to, as that of
+// a service account may be, is no reason not to work: the lock is as good without, but for its end should the process be killed.
 func (r *Repo) lockLocally(id crypto.ID) (*os.File, error) {
 	if r.opt.LockDir == "" {
 		return nil, nil
 	}
-	if err := os.MkdirAll(r.opt.LockDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make folder for locks: %w", err)
+	err := os.MkdirAll(r.opt.LockDir, 0o700)
+	var f *os.File
+	if err == nil {
+		f, err = os.OpenFile(filepath.Join(r.opt.LockDir, id.String()), os.O_CREATE|os.O_RDWR, 0o600)
 	}
-	f, err := os.OpenFile(filepath.Join(r.opt.LockDir, id.String()), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, err
+		r.unguarded.Do(func() {
+			r.opt.Progress.Send(progress.Event{Kind: progress.Notice, Item: Locks.Name(id),
+				Text: "if this process is killed its lock has to be removed by hand: " + err.Error()})
+		})
+		return nil, nil
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %q: %w", f.Name(), err), f.Close())

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,7 +125,7 @@ const (
 // TestChildHoldsALock is run in a process of its own by the tests below, to be killed.
 func TestChildHoldsALock(t *testing.T) {
 	if os.Getenv(childRepo) == "" {
-		t.Skip("it is the child of another test")
+		return // here it is not the child of another test
 	}
 	mode, err := strconv.Atoi(os.Getenv(childMode))
 	if err != nil {
@@ -217,4 +218,19 @@ func outageOfRemovals(_ context.Context, op storagetest.Op, _ string) error {
 		return storagetest.ErrInjected
 	}
 	return nil
+}
+
+func TestAFolderForLocksThatCantBeMadeIsNoObstacle(t *testing.T) {
+	var notices []string
+	r := openFast(t, mem.New(), Options{LockDir: "/dev/null/locks", Progress: func(e progress.Event) { notices = append(notices, e.Text) }})
+	_, unlock, err := r.Lock(t.Context(), Shared, LockOptions{})
+	if err != nil {
+		t.Fatalf("Lock = %v", err)
+	}
+	if err := unlock(); err != nil {
+		t.Errorf("unlock = %v", err)
+	}
+	if len(notices) != 1 || !strings.Contains(notices[0], "removed by hand") {
+		t.Errorf("notices %q, want one about the lock", notices)
+	}
 }

@@ -147,6 +147,8 @@ type Repo struct {
 
 	loading sync.Mutex // held by LoadIndex
 
+	unguarded sync.Once // tells that locks have no local files
+
 	mu     sync.Mutex // guards what follows
 	keyID  crypto.ID
 	index  *index.Index

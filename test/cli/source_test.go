@@ -24,16 +24,20 @@ func (r *room) whileReading(t *testing.T, change func()) outcome {
 	const size = 24 << 20
 	r.write(t, "src/0", noise(size, 5))
 	r.write(t, "src/1", noise(size, 6))
-	cmd := r.command(t.Context(), "backup", "--limit-upload", fmt.Sprint(size>>10), "--pack-size", "4", "src")
-	done := make(chan outcome)
-	go func() { done <- finish(t, cmd) }()
-	for deadline := time.Now().Add(patience); len(r.files(t, "repo/data")) == 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("no pack was stored")
+	changed := make(chan struct{})
+	go func() {
+		defer close(changed)
+		for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			if packs, err := filepath.Glob(r.at("repo/data/??/[0-9a-f]*")); err != nil || len(packs) > 0 {
+				change()
+				return
+			}
 		}
-	}
-	change()
-	return <-done
+		t.Error("no pack was stored")
+	}()
+	o := r.run(t, "backup", "--limit-upload", fmt.Sprint(size>>10), "--pack-size", "4", "src")
+	<-changed
+	return o
 }
 
 func TestAFileThatVanishesBeforeItIsReadIsNamedAndTheOthersAreSaved(t *testing.T) {
