@@ -93,11 +93,14 @@ type archive struct {
 	links  map[version]*linked // files of which more names are to come; used by the ranging goroutine only
 }
 
+// mostSavers bounds the memory on machines with many processors: each saver may hold a chunk of 8 MiB and what it compresses to.
+const mostSavers = 16
+
 func newArchive(ctx context.Context, targets []Target, view source.View, opt Options) (*archive, error) {
 	if len(targets) == 0 {
 		return nil, errors.New("archive: no repository to archive into")
 	}
-	procs := runtime.GOMAXPROCS(0)
+	procs := min(runtime.GOMAXPROCS(0), mostSavers)
 	if opt.Readers == 0 {
 		opt.Readers = 2 * procs
 	}
