@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -175,5 +174,5 @@ func (p *program) printGroup(g runner.Forgotten, dry bool) error {
 	if dry {
 		return p.say("Dry run: %s would be removed.\n", show.Plural(len(g.Remove), "snapshot"))
 	}
-	return p.say("%s.\n", fmt.Sprintf("%s removed", show.Plural(len(g.Remove), "snapshot")))
+	return p.say("%s removed.\n", show.Plural(len(g.Remove), "snapshot"))
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -76,7 +75,7 @@ func (p *program) prune(ctx context.Context, r *repo.Repo, opt pruner.Options, d
 		}
 	}
 	stop()
-	if err := p.printPrune(plan.Figures, result, dry); err != nil {
+	if err := p.printPrune(plan.Figures, dry); err != nil {
 		return err
 	}
 	if result.Left.Files > 0 {
@@ -116,7 +115,7 @@ type amountJSON struct {
 	Bytes int64 `json:"bytes"`
 }
 
-func (p *program) printPrune(f pruner.Figures, _ pruner.Result, dry bool) error {
+func (p *program) printPrune(f pruner.Figures, dry bool) error {
 	if p.flags.json {
 		amount := func(a pruner.Amount) amountJSON { return amountJSON{a.Files, a.Bytes} }
 		return p.printJSON(pruneJSON{MessageType: "summary", DryRun: dry, Snapshots: f.Snapshots, Total: amount(f.Total), Unindexed: amount(f.Unindexed),
@@ -134,5 +133,5 @@ func (p *program) printPrune(f pruner.Figures, _ pruner.Result, dry bool) error 
 	if dry {
 		verb = "Dry run, nothing was changed. Would free"
 	}
-	return p.say("%s", fmt.Sprintf("%s %s; %s stay, %s of them unused.", verb, show.Size(f.Freed()), show.Size(f.Remaining()), show.Size(f.Unused)))
+	return p.say("%s %s; %s stay, %s of them unused.", verb, show.Size(f.Freed()), show.Size(f.Remaining()), show.Size(f.Unused))
 }

@@ -276,8 +276,8 @@ func (r *restoreReport) print(c entry.Change) error {
 	switch {
 	case r.p.flags.json:
 		return r.p.printJSON(struct {
-			MessageType string `json:"message_type"`
-			Change      entry.Change
+			MessageType string       `json:"message_type"`
+			Change      entry.Change `json:"change"`
 		}{"change", c})
 	case r.p.flags.quiet || !r.f.dryRun || c.Action == entry.Unchanged && r.p.flags.verbose == 0:
 		return nil // while it runs the display tells
