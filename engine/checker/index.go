@@ -127,7 +127,7 @@ func (c *check) comparePacks(ctx context.Context) error {
 		case err != nil:
 			c.blame(id, kindOf(err), err, nil)
 			p.fault.all = true
-		case !fits(blobs, p.size):
+		case !pack.Fits(blobs, p.size):
 			c.compareHeader(ctx, id, p.size, blobs)
 		}
 		if p.split {
@@ -154,18 +154,6 @@ func (c *check) seek(ctx context.Context, id crypto.ID, p *packState) error {
 	info, err := c.r.Backend().Stat(ctx, repo.Packs.Name(id))
 	p.size, p.listed = info.Size, err == nil
 	return err
-}
-
-// fits reports whether the blobs, sorted by their offsets, and the header that lists them make up a pack of the size.
-func fits(blobs []pack.Blob, size int64) bool {
-	end := int64(0)
-	for _, b := range blobs {
-		if int64(b.Offset) != end {
-			return false
-		}
-		end += int64(b.Length)
-	}
-	return end+int64(pack.HeaderSize(blobs)) == size
 }
 
 // compareHeader finds out who is right, the index or the pack, where they can't both be. A header that can be read is right: it is

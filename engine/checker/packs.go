@@ -142,7 +142,7 @@ func (pr *packReader) seen(id crypto.ID) func(pack.Blob) bool {
 // read reads a pack once from its start to its end. The blobs are those of the index, by their offsets; where they can't be
 // right, those that its header lists are opened.
 func (pr *packReader) read(ctx context.Context, id crypto.ID, size int64, blobs []pack.Blob, skip func(pack.Blob) bool) (p pass) {
-	whole := fits(blobs, size)
+	whole := pack.Fits(blobs, size)
 	if !whole {
 		if p.header, p.headErr = pr.c.r.PackBlobs(ctx, id, size); p.headErr == nil {
 			blobs, whole = p.header, true

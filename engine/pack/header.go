@@ -56,6 +56,18 @@ func HeaderSize(blobs []Blob) int {
 	return n
 }
 
+// Fits reports whether the blobs, sorted by their offsets, and the header that lists them make up a pack of size bytes.
+func Fits(blobs []Blob, size int64) bool {
+	end := int64(0)
+	for _, b := range blobs {
+		if int64(b.Offset) != end {
+			return false
+		}
+		end += int64(b.Length)
+	}
+	return end+int64(HeaderSize(blobs)) == size
+}
+
 // TailNeeded returns how many bytes at the end of a pack of size bytes hold its header, as the last four bytes of tail
 // tell.
 func TailNeeded(size int64, tail []byte) (int, error) {

@@ -183,7 +183,7 @@ func (b *builder) judgePacks(ctx context.Context) error {
 	group.SetLimit(max(b.r.Options().Connections, runtime.GOMAXPROCS(0)))
 	for id, blobs := range b.index.EachPack() {
 		s := b.packs[id]
-		if s.there && (b.opt.ReadAllPacks || s.conflict || !fits(blobs, s.size)) {
+		if s.there && (b.opt.ReadAllPacks || s.conflict || !pack.Fits(blobs, s.size)) {
 			blobs = slices.Clone(blobs)
 			group.Go(func() error { return b.judge(groupCtx, id, s, blobs) })
 		}
@@ -225,18 +225,6 @@ func (b *builder) judge(ctx context.Context, id crypto.ID, s *state, blobs []pac
 		s.digest = b.digest(blobs)
 	}
 	return nil
-}
-
-// fits reports whether the blobs, sorted by their offsets, and the header that lists them make up a pack of the size.
-func fits(blobs []pack.Blob, size int64) bool {
-	end := int64(0)
-	for _, b := range blobs {
-		if int64(b.Offset) != end {
-			return false
-		}
-		end += int64(b.Length)
-	}
-	return end+int64(pack.HeaderSize(blobs)) == size
 }
 
 // judgeFiles keeps the index files that are right in all they say and name something that those before don't.
