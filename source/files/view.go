@@ -15,7 +15,7 @@ import (
 // What a view takes of the machine: some 6 MiB for entries ahead of the reader, and in each directory that is open the
 // entries that are read in one piece of work.
 const (
-	viewAhead  = 16 << 10
+	viewAhead  = 4 << 10
 	viewAtOnce = 1 << 10
 )
 
