@@ -42,8 +42,8 @@ func withSignals(parent context.Context, notice func(string)) (context.Context, 
 			return
 		case <-signals:
 		}
+		notice("interrupted: cleaning up; once more to stop at once") // first: a command may be at its end as soon as it is cancelled
 		cancel(errInterrupted)
-		notice("interrupted: cleaning up; once more to stop at once")
 		select { // timeout(1) and others send one signal twice: to the process and to its group
 		case <-done:
 			return
