@@ -12,7 +12,7 @@ import (
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(10) // the memory of a backup is buffers that live as long as it does: there is little to collect
+		debug.SetGCPercent(5) // the memory of a backup is buffers that live as long as it does: there is little to collect
 	}
 	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.System{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
 }

@@ -6,7 +6,8 @@
 // compressed once and sealed for each repository that lacks it. A directory's tree is made by whoever finishes
 // the last thing in it. The goroutine that ranges over the view is the brake on it: it waits while all readers are busy.
 //
-// Repositories with the same chunker polynomial form a group: their chunks and trees are the same. For each further
+// Repositories with the same chunker polynomial form a group: their chunks and trees are the same, compressed as the first of
+// them says. For each further
 // polynomial content is cut and hashed again, though read only once.
 package archiver
 
@@ -33,9 +34,8 @@ type Target struct {
 
 // Options say how to archive. The zero value is useful.
 type Options struct {
-	Compression repo.Compression // for content that a repository lacks
-	Readers     int              // files read at once, as far as the view allows; by default 2 for each processor
-	DryRun      bool             // nothing is saved; what would be is counted
+	Readers int  // files read at once, as far as the view allows; by default 2 for each processor
+	DryRun  bool // nothing is saved; what would be is counted
 
 	// Progress gets Finished for each entry but directories, with the State "new", "changed" or "unmodified", Started and Advanced for large
 	// files, Failed for each loss, and Notice for a file that changed while it was read.
@@ -130,7 +130,6 @@ func newArchive(ctx context.Context, targets []Target, view source.View, opt Opt
 
 // group sorts the targets by their polynomials.
 func (a *archive) group(targets []Target) error {
-	encoder := repo.NewEncoder(a.opt.Compression)
 	byPol := make(map[chunker.Pol]*group)
 	for _, t := range targets {
 		l := &lane{repo: t.Repo, writer: t.Repo.NewWriter(), parent: t.Parent, dry: a.opt.DryRun}
@@ -142,7 +141,7 @@ func (a *archive) group(targets []Target) error {
 			if err != nil {
 				return err
 			}
-			g = &group{archive: a, number: len(a.groups), chunker: c, encoder: encoder}
+			g = &group{archive: a, number: len(a.groups), chunker: c}
 			byPol[pol] = g
 			a.groups = append(a.groups, g)
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/backstay/backstay/engine/chunker"
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/pack"
-	"github.com/backstay/backstay/engine/repo"
 )
 
 // piece is how much of a large file is read at once: small enough to be in the cache when it is searched for boundaries.
@@ -18,7 +17,6 @@ const piece = 256 << 10
 type cutter struct {
 	group   *group
 	content *content
-	scratch *repo.Scratch
 	buf     []byte // nil: none in work
 	n       int    // bytes in it
 	asked   int    // bytes of them that the chunker has seen
@@ -114,7 +112,7 @@ func (c *cutter) hole(n int64) error {
 // zeros adds n chunks of MinSize zeros.
 func (c *cutter) zeros(n int64) error {
 	h := pack.Handle{ID: zerosID(), Type: pack.Data}
-	if err := c.group.save(h, zeros[:], c.scratch); err != nil {
+	if err := c.group.save(h, zeros[:]); err != nil {
 		return err
 	}
 	return c.content.repeat(c.group.number, h.ID, n)
@@ -140,7 +138,7 @@ func (a *archive) buffer() ([]byte, error) {
 	select {
 	case b := <-a.buffers:
 		if b == nil {
-			b = make([]byte, 2<<20) // grown where that is not enough
+			b = make([]byte, 1<<20) // grown where that is not enough
 		}
 		return b[:cap(b)], nil
 	case <-a.ctx.Done():
@@ -158,13 +156,12 @@ type chunkTask struct {
 
 // save is the loop of a saver: it hashes chunks and saves those that are new.
 func (a *archive) save() {
-	var scratch repo.Scratch
 	for t := range a.chunks {
 		var err error
 		if a.ctx.Err() == nil {
 			h := pack.Handle{ID: hash(t.buf), Type: pack.Data}
 			t.content.fill(t.group.number, t.slot, h.ID)
-			err = t.group.save(h, t.buf, &scratch)
+			err = t.group.save(h, t.buf)
 		}
 		a.buffers <- t.buf
 		t.content.release(a, err)

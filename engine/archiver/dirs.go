@@ -6,7 +6,6 @@ import (
 
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/pack"
-	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/tree"
 	"github.com/backstay/backstay/entry"
 )
@@ -49,28 +48,22 @@ func (g *group) finish(d *dir, s *side) error {
 }
 
 func (g *group) saveTree(d *dir, s *side) (crypto.ID, error) {
-	w := treeWriters.Get().(*treeWriter)
+	b := builders.Get().(*tree.Builder)
 	for _, n := range s.children {
 		if n.Type == "" {
 			continue
 		}
-		if err := w.builder.Append(n); err != nil { // w, with half a tree in it, is not used again
+		if err := b.Append(n); err != nil { // b, with half a tree in it, is not used again
 			return crypto.ID{}, fmt.Errorf("tree of %q: %w", d.path, err)
 		}
 	}
-	defer treeWriters.Put(w)
-	plain := w.builder.Finish()
+	defer builders.Put(b)
+	plain := b.Finish()
 	h := pack.Handle{ID: crypto.Hash(plain), Type: pack.Tree}
-	return h.ID, g.save(h, plain, &w.scratch)
+	return h.ID, g.save(h, plain)
 }
 
-// treeWriter is the memory that a tree is made in.
-type treeWriter struct {
-	builder tree.Builder
-	scratch repo.Scratch
-}
-
-var treeWriters = sync.Pool{New: func() any { return new(treeWriter) }}
+var builders = sync.Pool{New: func() any { return new(tree.Builder) }}
 
 func (a *archive) countDir(d *dir) {
 	if d.up == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -20,7 +21,6 @@ type group struct {
 	archive *archive
 	number  int // position in archive.groups
 	chunker *chunker.Chunker
-	encoder *repo.Encoder
 	lanes   []*lane
 	root    crypto.ID // once all is archived
 }
@@ -50,29 +50,33 @@ func (l *lane) failed() error {
 func (l *lane) drop(err error) { l.dead.CompareAndSwap(nil, &err) }
 
 // save makes the blob known to every repository of the group. The only error is that no repository of any group is left.
-func (g *group) save(h pack.Handle, plain []byte, scratch *repo.Scratch) error {
-	var encoded repo.Encoded
-	for _, l := range g.lanes {
-		if l.failed() != nil || !l.writer.Claim(h) {
-			continue
-		}
-		if encoded.Plain == nil {
-			var err error
-			if encoded, err = g.encoder.Encode(h, plain, scratch); err != nil {
-				g.archive.cancel(err) // the memory or the processor is at fault: nothing it made can be trusted
-				return err
-			}
-		}
-		l.save(g.archive.ctx, encoded)
-		if l.failed() != nil {
-			if err := g.archive.alive(); err != nil {
-				g.archive.cancel(err)
-				return err
-			}
-		}
+func (g *group) save(h pack.Handle, plain []byte) error {
+	first := slices.IndexFunc(g.lanes, func(l *lane) bool { return l.lacks(h) })
+	if first < 0 {
+		return nil
 	}
-	return nil
+	err := g.lanes[0].repo.Encoder().Encode(h, plain, func(e repo.Encoded) error {
+		for i, l := range g.lanes[first:] {
+			if i > 0 && !l.lacks(h) {
+				continue
+			}
+			if l.save(g.archive.ctx, e); l.failed() == nil {
+				continue
+			}
+			if err := g.archive.alive(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		g.archive.cancel(err) // also if the memory or the processor is at fault: nothing it made can be trusted
+	}
+	return err
 }
+
+// lacks reports whether the lane is to be given the blob, and is so once.
+func (l *lane) lacks(h pack.Handle) bool { return l.failed() == nil && l.writer.Claim(h) }
 
 func (l *lane) save(ctx context.Context, e repo.Encoded) {
 	stored := len(e.Packed) + crypto.Overhead

@@ -9,7 +9,6 @@ import (
 	"github.com/backstay/backstay/engine/chunker"
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/pack"
-	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/entry"
 	"github.com/backstay/backstay/progress"
 )
@@ -33,7 +32,6 @@ func (a *archive) read() {
 type reader struct {
 	archive *archive
 	small   []byte // a file of one chunk, and one byte to know that it ends there
-	scratch repo.Scratch
 }
 
 func (r *reader) file(t fileTask) error {
@@ -119,7 +117,7 @@ func (r *reader) single(t fileTask, plain []byte) (err error) {
 	h := pack.Handle{ID: hash(plain), Type: pack.Data}
 	for i, g := range r.archive.groups {
 		t.content.ids[i] = []crypto.ID{h.ID}
-		if err = g.save(h, plain, &r.scratch); err != nil {
+		if err = g.save(h, plain); err != nil {
 			return err
 		}
 	}
@@ -138,7 +136,7 @@ func (r *reader) large(t fileTask, in entry.FileReader) error {
 	a.opt.Progress.Send(progress.Event{Kind: progress.Started, Item: t.entry.Path, Bytes: int64(t.entry.Size)})
 	cutters := make([]cutter, len(a.groups))
 	for i, g := range a.groups {
-		cutters[i] = cutter{group: g, content: t.content, scratch: &r.scratch}
+		cutters[i] = cutter{group: g, content: t.content}
 		defer cutters[i].close()
 	}
 	if err := feed(cutters, r.small); err != nil {

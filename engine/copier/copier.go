@@ -114,7 +114,7 @@ func (c *copying) open(ctx context.Context) error {
 			"what is copied shares nothing with backups that are made to the destination itself."})
 	}
 	if c.from.Config().Version == 1 && c.to.Config().Version > 1 {
-		c.encoder = repo.NewEncoder(c.to.Options().Compression)
+		c.encoder = c.to.Encoder()
 	}
 	c.there = make(map[identity]*snapshot.Snapshot)
 	for s, err := range snapshot.List(ctx, c.to, snapshot.Filter{}) {
@@ -220,12 +220,8 @@ func (c *copying) copyWanted(ctx context.Context) error {
 
 // copyPack copies blobs of one pack. Uploads go on when the group's context has ended, so they are given the other one.
 func (c *copying) copyPack(groupCtx, ctx context.Context, id crypto.ID, blobs []pack.Blob) error {
-	var scratch repo.Scratch
 	copied := int64(0)
 	err := c.from.LoadEncoded(groupCtx, id, blobs, func(b pack.Blob, e repo.Encoded, err error) error {
-		if err == nil && c.encoder != nil {
-			e, err = c.encoder.Encode(e.Handle, e.Plain, &scratch)
-		}
 		if lost(err) {
 			c.lost.Add(b.Handle)
 			c.damage.Store(true)
@@ -236,14 +232,25 @@ func (c *copying) copyPack(groupCtx, ctx context.Context, id crypto.ID, blobs []
 			return err
 		}
 		copied += int64(b.Length)
-		_, err = c.writer.Save(ctx, e)
-		return err
+		return c.put(ctx, e)
 	})
 	if err != nil {
 		return fmt.Errorf("copy blobs of data/%s: %w", id.Short(), err)
 	}
 	c.opt.Progress.Send(progress.Event{Kind: progress.Advanced, Item: repo.Packs.Name(id), Bytes: copied})
 	return nil
+}
+
+// put saves a blob in the destination.
+func (c *copying) put(ctx context.Context, e repo.Encoded) error {
+	save := func(e repo.Encoded) error {
+		_, err := c.writer.Save(ctx, e)
+		return err
+	}
+	if c.encoder != nil {
+		return c.encoder.Encode(e.Handle, e.Plain, save)
+	}
+	return save(e)
 }
 
 // save makes the copy of a snapshot, if nothing that it needs is lost.

@@ -116,11 +116,11 @@ func TestABlobThatTheSourceHasTwiceIsCopiedOnce(t *testing.T) {
 	err := from.locked(t.Context(), func(ctx context.Context) error {
 		w := from.repo.NewWriter()
 		defer w.Close()
-		e, err := repo.NewEncoder(repo.Auto).Encode(pack.Handle{ID: crypto.Hash(chunk(2)), Type: pack.Data}, chunk(2), new(repo.Scratch))
-		if err != nil {
+		err := from.repo.Encoder().Encode(pack.Handle{ID: crypto.Hash(chunk(2)), Type: pack.Data}, chunk(2), func(e repo.Encoded) error {
+			_, err := w.Save(ctx, e) // not claimed, so it is saved once more
 			return err
-		}
-		if _, err := w.Save(ctx, e); err != nil { // not claimed, so it is saved once more
+		})
+		if err != nil {
 			return err
 		}
 		return w.Flush(ctx)

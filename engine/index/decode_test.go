@@ -81,6 +81,36 @@ func TestAFileIsEmptyAfterItsJSONWasTaken(t *testing.T) {
 	}
 }
 
+func TestAFileGoesPieceByPieceToWhereItIsSent(t *testing.T) {
+	var kept File
+	var sent bytes.Buffer
+	f := File{To: &sent}
+	for n := range uint64(3) {
+		blobs := make([]pack.Blob, 2000)
+		for i := range blobs {
+			blobs[i] = blob(n<<32|uint64(i), pack.Data, uint32(i)*100, 100, 300)
+		}
+		kept.Add(number(n), blobs)
+		f.Add(number(n), blobs)
+		if behind := len(kept.buf) - sent.Len(); behind > 2*pieceBytes {
+			t.Errorf("after pack %d, %d bytes were not sent yet", n, behind)
+		}
+	}
+	if err := f.Close(); err != nil || !bytes.Equal(sent.Bytes(), kept.JSON()) {
+		t.Errorf("Close = %v, with %d bytes sent that are not those of JSON", err, sent.Len())
+	}
+	broken := errors.New("broken")
+	f = File{To: failing{broken}}
+	f.Add(number(1), []pack.Blob{blob(2, pack.Data, 0, 40, 0)})
+	if err := f.Close(); !errors.Is(err, broken) {
+		t.Errorf("Close of a file that can't be sent = %v, want %v", err, broken)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
 func TestWhatIsEncodedIsDecoded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var packs []listed

@@ -4,7 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
+	"io"
 	"strconv"
 
 	"github.com/backstay/backstay/engine/crypto"
@@ -21,33 +21,54 @@ var ErrWrongKind = fmt.Errorf("%w: it has no list of packs", ErrFormat)
 // MaxBlobs is how many blobs one index file should name at most; a pack is never split over two.
 const MaxBlobs = 50_000
 
-// File builds the JSON of one index file. Its zero value is empty.
+// File builds the JSON of one index file. Its zero value is empty, and keeps what is built for JSON.
 type File struct {
+	To io.Writer // gets what is built instead, piece by piece; Close is then called in the end
+
 	buf   []byte
+	begun bool
 	blobs int
+	err   error
 }
 
-const jsonBytes = 160 // of a blob, at most but for very large ones
+const pieceBytes = 64 << 10 // of what To gets
 
 // Add names a pack and its blobs.
 func (f *File) Add(id crypto.ID, blobs []pack.Blob) {
-	if len(f.buf) == 0 {
-		f.buf = append(f.buf, `{"packs":[`...)
-	} else {
+	if f.begun {
 		f.buf = append(f.buf, ',')
 	}
+	f.begin()
 	f.buf = append(f.buf, `{"id":"`...)
 	f.buf = hex.AppendEncode(f.buf, id[:])
 	f.buf = append(f.buf, `","blobs":[`...)
-	f.buf = slices.Grow(f.buf, jsonBytes*len(blobs))
 	for i, b := range blobs {
 		if i > 0 {
 			f.buf = append(f.buf, ',')
 		}
 		f.buf = appendBlob(f.buf, b)
+		f.flush(pieceBytes)
 	}
 	f.buf = append(f.buf, `]}`...)
 	f.blobs += len(blobs)
+}
+
+func (f *File) begin() {
+	if !f.begun {
+		f.buf = append(f.buf, `{"packs":[`...)
+	}
+	f.begun = true
+}
+
+// flush writes the buffer if there is where to, and if it is of n bytes at least.
+func (f *File) flush(n int) {
+	if f.To == nil || len(f.buf) < n {
+		return
+	}
+	if f.err == nil {
+		_, f.err = f.To.Write(f.buf)
+	}
+	f.buf = f.buf[:0]
 }
 
 func appendBlob(p []byte, b pack.Blob) []byte {
@@ -71,10 +92,20 @@ func (f *File) Blobs() int { return f.blobs }
 
 // JSON ends the file and returns its plaintext. The File is empty afterwards; the bytes stay valid.
 func (f *File) JSON() []byte {
-	if len(f.buf) == 0 {
-		f.buf = append(f.buf, `{"packs":[`...)
-	}
-	p := append(f.buf, "]}\n"...)
+	f.end()
+	p := f.buf
 	*f = File{}
 	return p
+}
+
+// Close ends the file. It returns the first error of writing to To.
+func (f *File) Close() error {
+	f.end()
+	f.flush(0)
+	return f.err
+}
+
+func (f *File) end() {
+	f.begin()
+	f.buf = append(f.buf, "]}\n"...)
 }

@@ -61,6 +61,7 @@ func (w *Writer) append(buf []byte, b Blob) {
 // Merge appends the blobs of other, which holds blobs of the same type, and leaves other empty. Together they must have
 // at most MaxBlobs and be below 4 GiB.
 func (w *Writer) Merge(other *Writer) {
+	w.buf = slices.Grow(w.buf, len(other.buf)+HeaderSize(w.blobs)+HeaderSize(other.blobs))
 	for _, b := range other.blobs {
 		sealed := other.buf[b.Offset : b.Offset+b.Length]
 		b.Offset = uint32(len(w.buf))
@@ -93,7 +94,7 @@ func (w *Writer) Finish() (crypto.ID, []byte, []Blob, error) {
 		return crypto.ID{}, nil, nil, errors.New("finish pack: it is empty")
 	}
 	end := len(w.buf)
-	buf, err := w.key.Seal(w.buf, appendHeader(nil, w.blobs), w.rand)
+	buf, err := w.key.Seal(w.buf, appendHeader(make([]byte, 0, HeaderSize(w.blobs)), w.blobs), w.rand)
 	if err != nil {
 		return crypto.ID{}, nil, nil, fmt.Errorf("seal pack header: %w", err)
 	}

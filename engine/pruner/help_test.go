@@ -139,11 +139,10 @@ func (w *world) backup(t fatal, ctx context.Context, again bool, dirs ...[][]int
 				_, err := writer.SaveBlob(ctx, h, p)
 				return err
 			}
-			e, err := repo.NewEncoder(w.repo.Options().Compression).Encode(h, p, new(repo.Scratch))
-			if err == nil {
-				_, err = writer.Save(ctx, e)
-			}
-			return err
+			return w.repo.Encoder().Encode(h, p, func(e repo.Encoded) error {
+				_, err := writer.Save(ctx, e)
+				return err
+			})
 		}
 		var root tree.Builder
 		for i, dir := range dirs {

@@ -98,18 +98,16 @@ func removePack(ctx context.Context, r *repo.Repo, id crypto.ID, opt PackOptions
 
 // salvage takes whole blobs out of damaged packs.
 type salvage struct {
-	r       *repo.Repo
-	listed  map[crypto.ID][]pack.Blob // what the index says of the packs
-	writer  *repo.Writer              // nil in a dry run
-	encoder *repo.Encoder
-	scratch repo.Scratch
-	sealed  []byte
-	plain   []byte
-	saved   map[pack.Handle]bool
+	r      *repo.Repo
+	listed map[crypto.ID][]pack.Blob // what the index says of the packs
+	writer *repo.Writer              // nil in a dry run
+	sealed []byte
+	plain  []byte
+	saved  map[pack.Handle]bool
 }
 
 func newSalvage(r *repo.Repo, ids []crypto.ID, dry bool) *salvage {
-	s := &salvage{r: r, listed: make(map[crypto.ID][]pack.Blob), encoder: repo.NewEncoder(r.Options().Compression), saved: make(map[pack.Handle]bool)}
+	s := &salvage{r: r, listed: make(map[crypto.ID][]pack.Blob), saved: make(map[pack.Handle]bool)}
 	for _, id := range ids {
 		s.listed[id] = nil
 	}
@@ -208,12 +206,10 @@ func (s *salvage) save(ctx context.Context, h pack.Handle, plain []byte) error {
 	if s.writer == nil {
 		return nil
 	}
-	e, err := s.encoder.Encode(h, plain, &s.scratch)
-	if err != nil {
+	return s.r.Encoder().Encode(h, plain, func(e repo.Encoded) error {
+		_, err := s.writer.Save(ctx, e)
 		return err
-	}
-	_, err = s.writer.Save(ctx, e)
-	return err
+	})
 }
 
 // elsewhere returns nil if a pack that stays has the blob whole.

@@ -23,10 +23,10 @@ func packed(t testing.TB, r *Repo, seed uint64, sizes ...int) (crypto.ID, []pack
 	w := pack.NewWriter(r.key, r.opt.Rand, 0)
 	for i, n := range sizes {
 		h, plain := noise(pack.Data, seed+uint64(i), n)
-		e, err := r.codec.Encode(h, plain, new(Scratch))
-		if err == nil {
-			_, err = w.Add(h, e.Packed, e.UncompressedLength)
-		}
+		err := r.codec.Encode(h, plain, func(e Encoded) error {
+			_, err := w.Add(h, e.Packed, e.UncompressedLength)
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

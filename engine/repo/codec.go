@@ -3,6 +3,7 @@ package repo
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -39,7 +40,7 @@ func ParseCompression(s string) (Compression, error) {
 const (
 	window   = 512 << 10 // of the zstd frames; larger ones gain next to nothing on chunks of 1 MiB
 	maxBlob  = 1 << 30   // bytes of a blob in the clear: a folder of three million entries is below
-	smallest = 16 << 10  // blobs below this are compressed at the default level by Auto
+	smallest = 4 << 10   // blobs below this are compressed at the default level by Auto
 )
 
 // Encoded is a blob ready to be sealed for any number of repositories.
@@ -50,54 +51,78 @@ type Encoded struct {
 	UncompressedLength uint32 // len(Plain) if Packed is compressed, else 0
 }
 
-// Scratch is memory that Encode works in. The Encoded it returns is valid until the next Encode with the same Scratch.
-type Scratch struct {
-	packed  []byte
-	decoder *zstd.Decoder
-	reader  bytes.Reader
-	proof   proof
-}
-
-// room returns p with a capacity of at least n.
-func room(p []byte, n int) []byte {
-	if cap(p) < n {
-		return make([]byte, 0, n+n/8)
-	}
-	return p[:0]
-}
-
-// Encoder compresses blobs, and proves each by decompressing it again. It is safe for concurrent use.
+// Encoder compresses blobs, and proves each by decompressing it again. It is safe for concurrent use: as many are in work
+// at once as there are processors, 16 at most since each takes a few MiB; others wait.
 type Encoder struct {
 	level   Compression
-	data    *zstd.Encoder // nil: no compression
-	small   *zstd.Encoder // for trees and small blobs
-	probe   *zstd.Encoder // tried first by the slow levels, which are a waste on what doesn't compress
+	workers chan *worker // nil where yet to be made
 	decoder *zstd.Decoder
 }
+
+const mostWorkers = 16
 
 // NewEncoder returns an Encoder of the level.
 func NewEncoder(level Compression) *Encoder {
-	e := &Encoder{level: level, decoder: newDecoder(zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderConcurrency(0))}
-	switch level {
-	case Off:
-		e.small = newEncoder(zstd.SpeedDefault)
-	case Fastest:
-		e.data = newEncoder(zstd.SpeedFastest)
-		e.small = e.data
-	case Auto:
-		e.data = newEncoder(zstd.SpeedFastest)
-		e.small = newEncoder(zstd.SpeedDefault)
-	case Better, Max:
-		speed := map[Compression]zstd.EncoderLevel{Better: zstd.SpeedBetterCompression, Max: zstd.SpeedBestCompression}[level]
-		e.probe = newEncoder(zstd.SpeedFastest)
-		e.data = newEncoder(speed)
-		e.small = e.data
+	n := min(runtime.GOMAXPROCS(0), mostWorkers)
+	e := &Encoder{level: level, workers: make(chan *worker, n), decoder: newDecoder(zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderConcurrency(0))}
+	for range n {
+		e.workers <- nil
 	}
 	return e
 }
 
+// Encode compresses plain and hands what is to be sealed to fn; it is valid during that call only. Plain must not change until
+// Encode returns. The error is that of fn, or it wraps pack.ErrSealMismatch: then the memory or the processor is at fault.
+func (e *Encoder) Encode(h pack.Handle, plain []byte, fn func(Encoded) error) error {
+	if len(plain) > maxBlob {
+		return fmt.Errorf("blob %s: its %d bytes are more than the %d that are read again", h, len(plain), maxBlob)
+	}
+	w := <-e.workers
+	if w == nil {
+		w = newWorker(e.level)
+	}
+	defer func() { e.workers <- w }()
+	out := Encoded{Handle: h, Plain: plain, Packed: plain}
+	if packed := w.pack(h.Type, plain); packed != nil {
+		if err := w.prover.prove(packed, plain); err != nil {
+			return fmt.Errorf("compress blob %s: %w", h, err)
+		}
+		out.Packed, out.UncompressedLength = packed, uint32(len(plain))
+	}
+	return fn(out)
+}
+
+// worker compresses one blob at a time.
+type worker struct {
+	data   *zstd.Encoder // nil: no compression
+	small  *zstd.Encoder // for trees and small blobs
+	probe  *zstd.Encoder // tried first by the slow levels, which are a waste on what doesn't compress
+	packed []byte
+	prover prover
+}
+
+func newWorker(level Compression) *worker {
+	w := new(worker)
+	switch level {
+	case Off:
+		w.small = newEncoder(zstd.SpeedDefault)
+	case Fastest:
+		w.data = newEncoder(zstd.SpeedFastest)
+		w.small = w.data
+	case Auto:
+		w.data = newEncoder(zstd.SpeedFastest)
+		w.small = newEncoder(zstd.SpeedDefault)
+	case Better, Max:
+		speed := map[Compression]zstd.EncoderLevel{Better: zstd.SpeedBetterCompression, Max: zstd.SpeedBestCompression}[level]
+		w.probe = newEncoder(zstd.SpeedFastest)
+		w.data = newEncoder(speed)
+		w.small = w.data
+	}
+	return w
+}
+
 func newEncoder(level zstd.EncoderLevel) *zstd.Encoder {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithWindowSize(window), zstd.WithEncoderCRC(false))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithWindowSize(window), zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		panic("zstd encoder options: " + err.Error()) // constants of this file
 	}
@@ -112,73 +137,64 @@ func newDecoder(options ...zstd.DOption) *zstd.Decoder {
 	return d
 }
 
-// Encode compresses plain and returns what is to be sealed. Plain must not change as long as the Encoded is used.
-func (e *Encoder) Encode(h pack.Handle, plain []byte, s *Scratch) (Encoded, error) {
-	if len(plain) > maxBlob {
-		return Encoded{}, fmt.Errorf("blob %s: its %d bytes are more than the %d that are read again", h, len(plain), maxBlob)
-	}
-	out := Encoded{Handle: h, Plain: plain, Packed: plain}
-	packed := e.pack(h.Type, plain, s)
-	if packed == nil {
-		return out, nil
-	}
-	if err := s.prove(packed, plain); err != nil {
-		return Encoded{}, fmt.Errorf("compress blob %s: %w", h, err)
-	}
-	out.Packed, out.UncompressedLength = packed, uint32(len(plain))
-	return out, nil
-}
-
-// pack returns plain compressed, or nil if it should be kept as it is.
-func (e *Encoder) pack(t pack.Type, plain []byte, s *Scratch) []byte {
-	encoder := e.data
-	if t == pack.Tree || e.level == Auto && len(plain) < smallest {
-		encoder = e.small
+// pack returns plain compressed, valid until the next call, or nil if it should be kept as it is.
+func (w *worker) pack(t pack.Type, plain []byte) []byte {
+	encoder := w.data
+	if t == pack.Tree || encoder != nil && len(plain) < smallest {
+		encoder = w.small
 	}
 	if encoder == nil || len(plain) == 0 {
 		return nil
 	}
-	s.packed = room(s.packed, encoder.MaxEncodedSize(len(plain)))
-	if e.probe != nil && t == pack.Data && len(e.probe.EncodeAll(plain, s.packed)) >= len(plain) {
+	if most := encoder.MaxEncodedSize(len(plain)); cap(w.packed) < most {
+		w.packed = make([]byte, 0, most+most/8)
+	}
+	if w.probe != nil && t == pack.Data && len(w.probe.EncodeAll(plain, w.packed)) >= len(plain) {
 		return nil
 	}
-	packed := encoder.EncodeAll(plain, s.packed)
+	packed := encoder.EncodeAll(plain, w.packed)
 	if len(packed) >= len(plain) && t == pack.Data {
 		return nil
 	}
 	return packed
 }
 
-// prove decompresses packed and compares it with plain, block by block while they are in the cache.
-func (s *Scratch) prove(packed, plain []byte) error {
-	if s.decoder == nil {
-		s.decoder = newDecoder(zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
-	}
-	s.reader.Reset(packed)
-	s.proof.left = plain
-	err := s.decoder.Reset(&s.reader)
+// prover decompresses what was compressed and compares it with what went in, block by block while they are in the cache.
+type prover struct {
+	decoder *zstd.Decoder
+	reader  bytes.Reader
+	left    []byte // of the plaintext
+}
+
+// prove returns an error unless packed decompresses to plain.
+func (p *prover) prove(packed, plain []byte) error {
+	err := p.begin(packed)
+	p.left = plain
 	if err == nil {
-		_, err = s.decoder.WriteTo(&s.proof)
+		_, err = p.decoder.WriteTo(p)
 	}
-	if err != nil || len(s.proof.left) > 0 {
+	if err != nil || len(p.left) > 0 {
 		return pack.ErrSealMismatch
 	}
 	return nil
 }
 
-// proof is a writer that takes only what it is known to get.
-type proof struct{ left []byte }
+func (p *prover) begin(packed []byte) error {
+	if p.decoder == nil {
+		p.decoder = newDecoder(zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	}
+	p.reader.Reset(packed)
+	return p.decoder.Reset(&p.reader)
+}
 
-func (p *proof) Write(q []byte) (int, error) {
+// Write takes what is decompressed; it refuses what is not the next of the plaintext.
+func (p *prover) Write(q []byte) (int, error) {
 	if !bytes.HasPrefix(p.left, q) {
 		return 0, pack.ErrSealMismatch
 	}
 	p.left = p.left[len(q):]
 	return len(q), nil
 }
-
-// compress appends one frame to dst, for files outside of packs.
-func (e *Encoder) compress(dst, plain []byte) []byte { return e.small.EncodeAll(plain, dst) }
 
 // decompress returns the content of one frame, which must not be larger than limit.
 func (e *Encoder) decompress(packed []byte, limit int) ([]byte, error) {

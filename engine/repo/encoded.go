@@ -15,14 +15,20 @@ func (r *Repo) LoadEncoded(ctx context.Context, id crypto.ID, blobs []pack.Blob,
 	defer r.buffers.Put(packed)
 	defer r.buffers.Put(plain)
 	return r.eachSealed(ctx, id, blobs, func(b pack.Blob, sealed []byte, readErr error) error {
-		e, err := r.openEncoded(b, sealed, packed, plain)
+		give := func(e Encoded, err error) error {
+			if context.Cause(ctx) != nil {
+				return context.Cause(ctx)
+			}
+			return fn(b, e, err)
+		}
+		if e, err := r.openEncoded(b, sealed, packed, plain); err == nil {
+			return give(e, nil)
+		}
+		other, err := r.fromSpan(ctx, index.Location{Pack: id, Blob: b}, sealed, readErr, nil) // once more, or from where else it lies
 		if err != nil {
-			e, err = r.encodeOther(ctx, index.Location{Pack: id, Blob: b}, sealed, readErr)
+			return give(Encoded{}, err)
 		}
-		if context.Cause(ctx) != nil {
-			return context.Cause(ctx)
-		}
-		return fn(b, e, err)
+		return r.codec.Encode(b.Handle, other, func(e Encoded) error { return give(e, nil) })
 	})
 }
 
@@ -42,13 +48,4 @@ func (r *Repo) openEncoded(b pack.Blob, sealed []byte, packed, plain *[]byte) (e
 		return e, errHash
 	}
 	return e, nil
-}
-
-// encodeOther reads the blob once more, or from where else it lies.
-func (r *Repo) encodeOther(ctx context.Context, here index.Location, sealed []byte, readErr error) (Encoded, error) {
-	plain, err := r.fromSpan(ctx, here, sealed, readErr, nil)
-	if err != nil {
-		return Encoded{}, err
-	}
-	return r.codec.Encode(here.Handle, plain, new(Scratch))
 }

@@ -37,14 +37,15 @@ func TestLoadEncodedGivesWhatWasSealed(t *testing.T) {
 	want := map[pack.Handle]Encoded{}
 	for _, text := range []string{strings.Repeat("compresses well ", 1000), "does not", strings.Repeat("so so ", 5)} {
 		h := pack.Handle{ID: crypto.Hash([]byte(text)), Type: pack.Data}
-		e, err := r.codec.Encode(h, []byte(text), new(Scratch))
-		if err == nil {
-			_, err = w.Add(h, e.Packed, e.UncompressedLength)
-		}
+		err := r.codec.Encode(h, []byte(text), func(e Encoded) error {
+			_, err := w.Add(h, e.Packed, e.UncompressedLength)
+			e.Packed = bytes.Clone(e.Packed)
+			want[h] = e
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		want[h] = e
 	}
 	id, p, blobs, err := w.Finish()
 	if err == nil {

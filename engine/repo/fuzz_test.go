@@ -15,7 +15,11 @@ func FuzzOpenFile(f *testing.F) {
 	f.Add([]byte("\x02\x28\xb5\x2f\xfd\x04\x00\x11\x00\x00{}"))
 	f.Add([]byte{})
 	r := openFast(f, mem.New(), Options{})
-	f.Add(r.codec.compress([]byte{compressedJSON}, bytes.Repeat([]byte("0"), 1<<20)))
+	zeros, err := r.files.compress(writes(bytes.Repeat([]byte("0"), 1<<20)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(zeros)
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		box, err := r.key.Seal(nil, plain, rand.Reader)
 		if err != nil {

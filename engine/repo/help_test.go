@@ -131,7 +131,7 @@ func names(t testing.TB, b storage.Backend, dir FileType) (found []string) {
 // put saves a file without any lock, as another program would.
 func put(t testing.TB, r *Repo, kind FileType, plain string) crypto.ID {
 	t.Helper()
-	id, sealed, err := r.sealFile(kind, []byte(plain))
+	id, sealed, err := r.sealFile(kind, writes([]byte(plain)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (h *held) write(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	id, sealed, err := r.sealFile(Locks, plain)
+	id, sealed, err := r.sealFile(Locks, writes(plain))
 	if err != nil {
 		return time.Time{}, err
 	}

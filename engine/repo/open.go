@@ -103,7 +103,7 @@ func (r *Repo) create(ctx context.Context, password string, init InitOptions, ke
 	if err != nil {
 		return err
 	}
-	_, sealed, err := r.sealFile(Config, plain)
+	_, sealed, err := r.sealFile(Config, writes(plain))
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (r *Repo) replaceConfig(ctx context.Context, old []byte, next RepoConfig) e
 	if err != nil {
 		return err
 	}
-	_, sealed, err := r.sealFile(Config, plain)
+	_, sealed, err := r.sealFile(Config, writes(plain))
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func initialized(t testing.TB, opt Options, init InitOptions) (*Repo, *mem.Backe
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, sealed, err := r.sealFile(Config, plain)
+	_, sealed, err := r.sealFile(Config, writes(plain))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestTheRepositoryOfTheVectorsOpens(t *testing.T) {
 	if r.Config() != want || r.CurrentKey() != keyID {
 		t.Errorf("the config is %v opened by key %s, want %v and %s", r.Config(), r.CurrentKey(), want, keyID)
 	}
-	_, sealed, err := r.sealFile(Config, fmt.Appendf(nil, `{"version":2,"id":"%s","chunker_polynomial":"3da3358b4dc173"}`, hex.EncodeToString(vectorHash("id"))))
+	_, sealed, err := r.sealFile(Config, writes(fmt.Appendf(nil, `{"version":2,"id":"%s","chunker_polynomial":"3da3358b4dc173"}`, hex.EncodeToString(vectorHash("id")))))
 	if err != nil || len(sealed) != 155 {
 		t.Errorf("the config sealed anew is %d bytes, %v, want 155: it is not compressed", len(sealed), err)
 	}
@@ -262,7 +262,7 @@ func TestAConfigIsRefusedForWhatIsWrongWithIt(t *testing.T) {
 		"a reducible polynomial": {`{"version":2,"id":"` + strings.Repeat("0", 64) + `","chunker_polynomial":"3da3358b4dc172"}`, nil},
 	} {
 		r, b := initialized(t, Options{}, InitOptions{})
-		_, sealed, err := r.sealFile(Config, []byte(c.config))
+		_, sealed, err := r.sealFile(Config, writes([]byte(c.config)))
 		if err != nil {
 			t.Fatal(err)
 		}

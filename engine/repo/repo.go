@@ -143,6 +143,7 @@ type Repo struct {
 	key     *crypto.Key
 	config  RepoConfig
 	codec   *Encoder
+	files   fileEncoder
 	buffers sync.Pool // *[]byte, for what is read and opened
 
 	loading sync.Mutex // held by LoadIndex
@@ -314,13 +315,29 @@ func (r *Repo) openFile(t FileType, p []byte) ([]byte, error) {
 	return r.codec.decompress(plain[1:], int(maxSize[t]))
 }
 
+// Encoder returns what compresses blobs with the level of Options.Compression.
+func (r *Repo) Encoder() *Encoder { return r.codec }
+
 // SaveFile compresses, seals and saves the JSON of an unpacked file, an object or a list. The context must hold a lock on
 // the repository.
 func (r *Repo) SaveFile(ctx context.Context, t FileType, plain []byte) (crypto.ID, error) {
+	return r.saveFile(ctx, t, writes(plain))
+}
+
+// writes returns what writes p.
+func writes(p []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(p)
+		return err
+	}
+}
+
+// saveFile is SaveFile of all that write writes. It is called several times, and writes the same each time.
+func (r *Repo) saveFile(ctx context.Context, t FileType, write func(io.Writer) error) (crypto.ID, error) {
 	if err := r.guard(ctx, Shared); err != nil {
 		return crypto.ID{}, fmt.Errorf("save %s: %w", t, err)
 	}
-	id, sealed, err := r.sealFile(t, plain)
+	id, sealed, err := r.sealFile(t, write)
 	if err != nil {
 		return crypto.ID{}, err
 	}
@@ -344,19 +361,29 @@ func (r *Repo) keepSaved(ctx context.Context, t FileType, id crypto.ID) error {
 }
 
 // sealFile returns the bytes to be stored, opened again and compared.
-func (r *Repo) sealFile(t FileType, plain []byte) (crypto.ID, []byte, error) {
-	packed := plain
-	if r.config.Version > 1 && t != Config {
-		packed = r.codec.compress([]byte{compressedJSON}, plain)
+func (r *Repo) sealFile(t FileType, write func(io.Writer) error) (crypto.ID, []byte, error) {
+	packed, err := r.filePlain(t, write)
+	if err != nil {
+		return crypto.ID{}, nil, fmt.Errorf("compress %s: %w", t, err)
 	}
 	sealed, err := r.key.Seal(nil, packed, r.opt.Rand)
 	if err != nil {
 		return crypto.ID{}, nil, fmt.Errorf("seal %s: %w", t, err)
 	}
-	if got, err := r.openFile(t, sealed); err != nil || !bytes.Equal(got, plain) {
+	if !r.key.Opens(sealed, packed) {
 		return crypto.ID{}, nil, fmt.Errorf("seal %s: %w", t, pack.ErrSealMismatch)
 	}
 	return crypto.Hash(sealed), sealed, nil
+}
+
+// filePlain returns what is sealed of a file.
+func (r *Repo) filePlain(t FileType, write func(io.Writer) error) ([]byte, error) {
+	if r.config.Version > 1 && t != Config {
+		return r.files.compress(write)
+	}
+	var plain bytes.Buffer
+	err := write(&plain)
+	return plain.Bytes(), err
 }
 
 func (r *Repo) saveRaw(ctx context.Context, t FileType, id crypto.ID, p []byte) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"time"
 
@@ -100,11 +101,15 @@ func (w *Writer) SaveBlob(ctx context.Context, h pack.Handle, plain []byte) (int
 	if !w.Claim(h) {
 		return 0, nil
 	}
-	e, err := w.r.codec.Encode(h, plain, new(Scratch))
+	stored := 0
+	err := w.r.codec.Encode(h, plain, func(e Encoded) (err error) {
+		stored, err = w.Save(ctx, e)
+		return err
+	})
 	if err != nil {
 		return 0, w.fail(err)
 	}
-	return w.Save(ctx, e)
+	return stored, nil
 }
 
 // Save seals a claimed blob into a pack and returns how many bytes it takes there. It uploads the pack if that is full, and waits
@@ -255,15 +260,23 @@ func (w *Writer) saveIndex(ctx context.Context) error {
 	if len(packs) == 0 {
 		return nil
 	}
-	var f index.File
-	for _, p := range packs {
-		f.Add(p.id, p.blobs)
-	}
-	id, err := w.r.SaveFile(ctx, Index, f.JSON())
+	id, err := w.r.saveFile(ctx, Index, func(w io.Writer) error {
+		f := index.File{To: w}
+		for _, p := range packs {
+			f.Add(p.id, p.blobs)
+		}
+		return f.Close()
+	})
 	if err != nil {
 		return w.fail(err)
 	}
 	w.r.indexSaved(id, packs)
+	w.forget(packs)
+	return nil
+}
+
+// forget gives back the memory of the claims that the index has taken over. A map never shrinks, so it is made anew.
+func (w *Writer) forget(packs []savedPack) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, p := range packs {
@@ -271,23 +284,23 @@ func (w *Writer) saveIndex(ctx context.Context) error {
 			delete(w.claimed, b.Handle)
 		}
 	}
-	return nil
+	left := make(map[pack.Handle]struct{}, len(w.claimed))
+	maps.Copy(left, w.claimed)
+	w.claimed = left
 }
 
 // Flush uploads the open packs, waits for all uploads and saves the index: what was saved so far is durable and can be found. No Save
 // may be under way.
 func (w *Writer) Flush(ctx context.Context) error {
-	for t := range w.open {
+	for t, packs := range w.packs {
 		if err := w.flush(ctx, pack.Type(t)); err != nil {
 			return err
 		}
-	}
-	w.uploads.Wait()
-	if err := w.failed(); err != nil {
-		return err
-	}
-	for _, packs := range w.packs { // none is in use: their memory is for the index now
-		for range cap(packs) {
+		w.uploads.Wait()
+		if err := w.failed(); err != nil {
+			return err
+		}
+		for range cap(packs) { // none is in use: their memory is for what follows
 			<-packs
 			packs <- nil
 		}

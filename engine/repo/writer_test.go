@@ -195,10 +195,10 @@ func TestOfConcurrentClaimsOneIsGranted(t *testing.T) {
 					continue
 				}
 				granted.Add(1)
-				e, err := r.codec.Encode(h, plain, new(Scratch))
-				if err == nil {
-					_, err = w.Save(ctx, e)
-				}
+				err := r.codec.Encode(h, plain, func(e Encoded) error {
+					_, err := w.Save(ctx, e)
+					return err
+				})
 				if err == nil && i%100 == 0 {
 					err = w.saveIndex(ctx) // it forgets claims while others are made
 				}

@@ -136,11 +136,7 @@ func saved(results []runner.BackupResult) (n int) {
 }
 
 func (p *program) backupOptions(f *backupFlags) (runner.BackupOptions, error) {
-	level, err := repo.ParseCompression(p.flags.compression)
-	if err != nil {
-		return runner.BackupOptions{}, backstay.Errorf(backstay.Invalid, "%w", err)
-	}
-	opt := runner.BackupOptions{Type: snapshot.Type(f.kind), Compression: level, Lock: repo.LockOptions{Wait: p.flags.lockWait},
+	opt := runner.BackupOptions{Type: snapshot.Type(f.kind), Lock: repo.LockOptions{Wait: p.flags.lockWait},
 		SkipIfUnchanged: f.skipUnchanged, DryRun: f.dryRun, Progress: p.event, Start: p.sys.Clock.Now()}
 	switch opt.Type {
 	case snapshot.Full, snapshot.Incremental, snapshot.Differential:
@@ -154,9 +150,11 @@ func (p *program) backupOptions(f *backupFlags) (runner.BackupOptions, error) {
 		s.Tags = append(s.Tags, snapshot.ParseTags(list)...)
 	}
 	if f.time != "now" {
-		if s.Time, err = parseTime(f.time); err != nil {
+		at, err := parseTime(f.time)
+		if err != nil {
 			return opt, err
 		}
+		s.Time = at
 	}
 	if u, err := user.Current(); err == nil { // a snapshot without a user is one all the same
 		s.Username = u.Username

@@ -24,7 +24,6 @@ type BackupOptions struct {
 	Type            snapshot.Type     // by default incremental; with nothing to compare with it becomes full
 	Template        snapshot.Snapshot // what is known beforehand: time, host, user, paths, excludes, tags, program
 	Start           time.Time         // for the summary
-	Compression     repo.Compression
 	Lock            repo.LockOptions
 	SkipIfUnchanged bool // no snapshot where its tree is that of the base
 	DryRun          bool
@@ -150,7 +149,7 @@ func archive(ctx context.Context, src source.Source, backups []*backup, opt Back
 		return fmt.Errorf("open source: %w", err)
 	}
 	defer total(ctx, src, left, opt)()
-	results, err := archiver.Archive(ctx, targets, view, archiver.Options{Compression: opt.Compression, DryRun: opt.DryRun, Progress: opt.Progress})
+	results, err := archiver.Archive(ctx, targets, view, archiver.Options{DryRun: opt.DryRun, Progress: opt.Progress})
 	if closeErr := view.Close(); closeErr != nil { // what was saved is unreferenced; prune takes it
 		err = errors.Join(err, fmt.Errorf("close source: %w", closeErr))
 	}

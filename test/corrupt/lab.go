@@ -217,10 +217,10 @@ func (l *Lab) Pack(name string, blobs ...string) {
 	w := pack.NewWriter(l.Key, l.rand, 1<<10)
 	for _, b := range blobs {
 		h := l.Blobs[b]
-		e, err := l.encoder.Encode(h, l.bodies[h], new(repo.Scratch))
-		l.must(err)
-		_, err = w.Add(h, e.Packed, e.UncompressedLength)
-		l.must(err)
+		l.must(l.encoder.Encode(h, l.bodies[h], func(e repo.Encoded) error {
+			_, err := w.Add(h, e.Packed, e.UncompressedLength)
+			return err
+		}))
 	}
 	l.finish(name, w)
 }

@@ -144,10 +144,10 @@ func copies() []Variant {
 			return err
 		}),
 		forged("a plaintext longer than the header says", func(l *Lab, w *pack.Writer, h pack.Handle) error {
-			e, err := l.encoder.Encode(h, make([]byte, 1<<20), new(repo.Scratch))
-			l.must(err)
-			_, err = w.Add(h, e.Packed, 1000)
-			return err
+			return l.encoder.Encode(h, make([]byte, 1<<20), func(e repo.Encoded) error {
+				_, err := w.Add(h, e.Packed, 1000)
+				return err
+			})
 		}),
 		forged("a plaintext of nearly 4 GiB", func(l *Lab, w *pack.Writer, h pack.Handle) error {
 			_, err := w.Add(h, []byte("(\xb5/\xfd"), 1<<32-1)

@@ -21,7 +21,7 @@ import (
 // acknowledged.
 func Backup(ctx context.Context, r *repo.Repo, files Files) (crypto.ID, error) {
 	now := r.Options().Clock.Now()
-	results, err := runner.Backup(ctx, files, []*repo.Repo{r}, runner.BackupOptions{Start: now, Compression: repo.Fastest,
+	results, err := runner.Backup(ctx, files, []*repo.Repo{r}, runner.BackupOptions{Start: now,
 		Lock: repo.LockOptions{Wait: time.Hour}, Template: *Record(now, crypto.ID{})})
 	if err != nil {
 		return crypto.ID{}, err
