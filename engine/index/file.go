@@ -18,7 +18,8 @@ var ErrFormat = errors.New("not an index file")
 // write to the storage can put among the index files. It wraps ErrFormat.
 var ErrWrongKind = fmt.Errorf("%w: it has no list of packs", ErrFormat)
 
-// MaxBlobs is how many blobs one index file should name at most; a pack is never split over two.
+// MaxBlobs is how many blobs make an index file full. It may name more by those of its last pack, since a pack is never split
+// over two.
 const MaxBlobs = 50_000
 
 // File builds the JSON of one index file. Its zero value is empty, and keeps what is built for JSON.

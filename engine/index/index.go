@@ -25,11 +25,10 @@ type Location struct {
 
 // Index is safe for concurrent use.
 type Index struct {
-	mu       sync.RWMutex
-	tables   [2]table // by pack.Type
-	packs    []crypto.ID
-	number   map[crypto.ID]uint32 // position in packs
-	repeated bool
+	mu     sync.RWMutex
+	tables [2]table // by pack.Type
+	packs  []crypto.ID
+	number map[crypto.ID]uint32 // position in packs
 }
 
 // New returns an empty Index.
@@ -45,7 +44,6 @@ func (x *Index) Add(id crypto.ID, blobs []pack.Blob) {
 		x.packs = append(x.packs, id)
 		x.number[id] = n
 	}
-	x.repeated = x.repeated || known
 	for _, b := range blobs {
 		t := &x.tables[b.Type]
 		r := row{id: b.ID, pack: n, offset: b.Offset, length: b.Length, plain: b.UncompressedLength}
@@ -119,13 +117,6 @@ func (x *Index) HasPack(id crypto.ID) bool {
 	defer x.mu.RUnlock()
 	_, ok := x.number[id]
 	return ok
-}
-
-// Repeated reports whether a pack was added more than once, which means that several index files name it.
-func (x *Index) Repeated() bool {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	return x.repeated
 }
 
 // EachPack yields every pack with its blobs by ascending offset. The slice is valid until the next step. What is added

@@ -59,15 +59,9 @@ func (a *apply) run(ctx context.Context) error {
 	if !a.newIndex() {
 		return nil
 	}
-	old := a.repo.IndexFiles()
-	if err := a.writeIndex(ctx); err != nil {
-		return err
-	}
 	defer a.repo.ForgetIndex()
-	for _, id := range old {
-		if err := a.repo.RemoveFile(ctx, repo.Index, id); err != nil {
-			return err
-		}
+	if err := a.replaceIndex(ctx); err != nil {
+		return err
 	}
 	return a.removePacks(ctx, a.doomed())
 }

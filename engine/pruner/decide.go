@@ -34,10 +34,12 @@ type packState struct {
 	unused int64 // bytes of the others
 	spare  int64 // those of used that are kept elsewhere
 	blobs  uint32
+	files  uint32    // how many index files name it
 	kind   pack.Type // of its first blob
 	fate   fate
 	mixed  bool // it holds both types of blobs
 	good   bool // it is listed, with the size that it must have
+	named  bool // in an index file that stays, or a new one
 }
 
 // needed is the bytes for whose sake the pack is there.

@@ -187,6 +187,7 @@ func saveDir(save func(pack.Handle, []byte) error, name string, dir [][]int, fil
 				return crypto.ID{}, err
 			}
 			n.Content = append(n.Content, h.ID)
+			n.Size += uint64(len(chunk(number)))
 		}
 		files[name+"/"+n.Name] = n.Content
 		if err := b.Append(&n); err != nil {

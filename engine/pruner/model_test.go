@@ -43,8 +43,21 @@ func TestPruneNeverRemovesWhatASnapshotReaches(t *testing.T) {
 				limit := limits[rapid.SampledFrom(slices.Sorted(maps.Keys(limits))).Draw(t, "limit")]
 				opt := pruner.Options{MaxUnused: limit, MinSnapshots: len(w.kept), AllowEmpty: true,
 					MaxRepack: rapid.SampledFrom([]int64{0, 0, 1, 2000}).Draw(t, "most"), RepackSmall: rapid.Bool().Draw(t, "small")}
-				f := w.mustPrune(t, ctx, opt)
+				full := rapid.SampledFrom([]int{3, 10, 30, 1000}).Draw(t, "full")
+				before := w.readIndex(t, ctx)
+				f := w.mustPrune(t, ctx, opt.WithIndexBlobs(full))
+				w.lossless(t, ctx, before, full)
+				w.clean(t, ctx)
 				w.tidy(t, ctx, f, opt)
+			},
+			"relist": func(t *rapid.T) {
+				names := w.names(t, ctx, repo.Index)
+				if len(names) == 0 {
+					t.Skip("no index file")
+				}
+				slices.Sort(names)
+				name := names[rapid.IntRange(0, len(names)-1).Draw(t, "file")]
+				w.relist(t, ctx, name, rapid.SampledFrom([]string{"copied", "copied in part", "split", "repeated"}).Draw(t, "how"))
 			},
 		})
 	})

@@ -107,6 +107,11 @@ func (p *Plan) loadIndex(ctx context.Context) error {
 		p.packs = append(p.packs, packState{id: id, size: notListed})
 		p.number[id] = uint32(i)
 	}
+	for file := range p.indexFiles {
+		for _, id := range p.repo.IndexedBy(file) {
+			p.packs[p.number[id]].files++
+		}
+	}
 	return nil
 }
 
@@ -158,8 +163,8 @@ func (p *Plan) unchanged(ctx context.Context) error {
 	return nil
 }
 
-// newIndex reports whether the index files have to be replaced: they name a pack that doesn't stay, or one pack several times, as a
+// newIndex reports whether index files have to be replaced: they name a pack that doesn't stay, or one pack several times, as a
 // prune leaves it that was killed before it removed the old ones.
 func (p *Plan) newIndex() bool {
-	return p.index.Repeated() || slices.ContainsFunc(p.packs, func(s packState) bool { return s.fate != keep })
+	return slices.ContainsFunc(p.packs, func(s packState) bool { return s.fate != keep || s.files != 1 })
 }

@@ -7,9 +7,14 @@
 //
 //	remove packs that no index names
 //	save the new packs, and an index of them
-//	save the index of all that stays, and prove that it names each needed blob
-//	remove the old index files
+//	save new index files, and prove that the index is right with them and without those they replace
+//	remove the index files that are replaced
 //	remove the packs that go
+//
+// An index file stays as it is if all its packs do and no other file names them. Where several name the same packs, as after a run that
+// was killed, the largest one stays that names each of its packs completely. What then is named no more goes into new files, and so
+// do the packs of files that are less than half full. New ones are filled but for the last. So no prune that replaces any leaves
+// more than twice as many index files as are needed for the blobs, and one.
 //
 // The invariant: at every moment the index files together name each needed blob in a pack that is there. So a run may be
 // killed anywhere, and the next one finishes its work. Nothing is removed on the word of a listing alone: Prepare and
@@ -23,6 +28,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/backstay/backstay/engine/index"
 	"github.com/backstay/backstay/progress"
 )
 
@@ -61,11 +67,16 @@ type Options struct {
 	// AllowEmpty says that the caller knows for sure that no snapshot is left, as who has just removed the last one does.
 	AllowEmpty bool
 	Progress   progress.Func
+
+	indexBlobs int // that make an index file full; tests have fewer
 }
 
 func (o Options) withDefaults() Options {
 	if o.MaxUnused == nil {
 		o.MaxUnused = Percent(5) // little space, and most packs that lost a blob or two are left alone
+	}
+	if o.indexBlobs == 0 {
+		o.indexBlobs = index.MaxBlobs
 	}
 	return o
 }

@@ -81,7 +81,8 @@ func forgetAndPrune(t *testing.T, r *repo.Repo, random *rand.Rand) {
 				return err
 			}
 		}
-		p, err := pruner.Prepare(ctx, r, pruner.Options{MaxUnused: pruner.Percent(float64(random.IntN(20))), RepackSmall: random.IntN(2) == 0})
+		p, err := pruner.Prepare(ctx, r, pruner.Options{MaxUnused: pruner.Percent(float64(random.IntN(20))), RepackSmall: random.IntN(2) == 0}.
+			WithIndexBlobs(20))
 		if err != nil {
 			return err
 		}

@@ -282,13 +282,11 @@ func (b *builder) add(ctx context.Context, id crypto.ID, s *state, blobs []pack.
 		return nil
 	}
 	s.covered = true
-	if b.file.Blobs() > 0 && b.file.Blobs()+len(blobs) > index.MaxBlobs {
-		if err := b.flush(ctx); err != nil {
-			return err
-		}
-	}
 	b.file.Add(id, blobs)
-	return nil
+	if b.file.Blobs() < index.MaxBlobs {
+		return nil
+	}
+	return b.flush(ctx)
 }
 
 func (b *builder) flush(ctx context.Context) error {

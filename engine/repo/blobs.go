@@ -36,13 +36,20 @@ func (r *Repo) IndexFiles() []crypto.ID {
 	return slices.SortedFunc(maps.Keys(r.loaded), func(a, b crypto.ID) int { return bytes.Compare(a[:], b[:]) })
 }
 
+// IndexedBy returns the packs that one of IndexFiles names, in its order; none if it is of another kind. The slice is not to be changed.
+func (r *Repo) IndexedBy(file crypto.ID) []crypto.ID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.loaded[file]
+}
+
 // ForgetIndex makes the Index empty, so that the next LoadIndex reads all files anew. It is for whoever has removed packs.
 func (r *Repo) ForgetIndex() {
 	r.loading.Lock()
 	defer r.loading.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.index, r.loaded = index.New(), make(map[crypto.ID]bool)
+	r.index, r.loaded = index.New(), make(map[crypto.ID][]crypto.ID)
 	r.next = r.index
 }
 
@@ -61,17 +68,23 @@ func (r *Repo) LoadIndex(ctx context.Context) error {
 	x, missing := r.nextIndex(files)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(r.opt.Connections, runtime.GOMAXPROCS(0)))
-	for _, id := range missing {
-		group.Go(func() error { return r.loadIndexFile(groupCtx, id, x) })
+	packs := make([][]crypto.ID, len(missing))
+	for i, id := range missing {
+		group.Go(func() (err error) {
+			packs[i], err = r.loadIndexFile(groupCtx, id, x)
+			return err
+		})
 	}
-	if err := group.Wait(); err != nil {
-		return fmt.Errorf("load index: %w", err)
-	}
+	err := group.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err != nil { // x knows some of what is in files that are not loaded
+		r.next, r.loaded = index.New(), make(map[crypto.ID][]crypto.ID)
+		return fmt.Errorf("load index: %w", err)
+	}
 	r.index = x
-	for _, id := range missing {
-		r.loaded[id] = true
+	for i, id := range missing {
+		r.loaded[id] = packs[i]
 	}
 	return nil
 }
@@ -83,12 +96,12 @@ func (r *Repo) nextIndex(files map[crypto.ID]bool) (x *index.Index, missing []cr
 	defer r.mu.Unlock()
 	for id := range r.loaded {
 		if !files[id] {
-			r.next, r.loaded = index.New(), make(map[crypto.ID]bool)
+			r.next, r.loaded = index.New(), make(map[crypto.ID][]crypto.ID)
 			break
 		}
 	}
 	for id := range files {
-		if !r.loaded[id] {
+		if _, known := r.loaded[id]; !known {
 			missing = append(missing, id)
 		}
 	}
@@ -99,32 +112,36 @@ func (r *Repo) nextIndex(files map[crypto.ID]bool) (x *index.Index, missing []cr
 func (r *Repo) indexSaved(id crypto.ID, packs []savedPack) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range packs {
+	ids := make([]crypto.ID, len(packs))
+	for i, p := range packs {
+		ids[i] = p.id
 		r.index.Add(p.id, p.blobs)
 		if r.next != r.index {
 			r.next.Add(p.id, p.blobs)
 		}
 	}
-	r.loaded[id] = true
+	r.loaded[id] = ids
 }
 
-func (r *Repo) loadIndexFile(ctx context.Context, id crypto.ID, x *index.Index) error {
+// loadIndexFile adds what an index file names to x, and returns the packs.
+func (r *Repo) loadIndexFile(ctx context.Context, id crypto.ID, x *index.Index) (packs []crypto.ID, err error) {
 	plain, err := r.LoadFile(ctx, Index, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = index.Decode(plain, func(id crypto.ID, blobs []pack.Blob) error {
+		packs = append(packs, id)
 		x.Add(id, blobs)
 		return nil
 	})
 	if errors.Is(err, index.ErrWrongKind) { // it names nothing, and nobody needs a key to put it there
 		r.opt.Progress.Send(progress.Event{Kind: progress.Notice, Item: Index.Name(id), Text: "passed over index/" + id.Short() + ": " + err.Error()})
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return &DamageError{Type: Index, ID: id, Err: err}
+		return nil, &DamageError{Type: Index, ID: id, Err: err}
 	}
-	return nil
+	return packs, nil
 }
 
 // LoadBlob returns the plaintext of a blob, verified, in buf if it is large enough. Each place where the blob lies is

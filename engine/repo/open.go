@@ -52,7 +52,7 @@ func newRepo(b storage.Backend, opt Options) (*Repo, error) {
 		return nil, err
 	}
 	x := index.New()
-	return &Repo{backend: b, opt: opt, codec: NewEncoder(opt.Compression), index: x, next: x, loaded: make(map[crypto.ID]bool)}, nil
+	return &Repo{backend: b, opt: opt, codec: NewEncoder(opt.Compression), index: x, next: x, loaded: make(map[crypto.ID][]crypto.ID)}, nil
 }
 
 // remains returns the key that a killed Init has left, null if there is nothing. Anything else is a repository, or what is left of one.

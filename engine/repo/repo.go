@@ -153,8 +153,8 @@ type Repo struct {
 	mu     sync.Mutex // guards what follows
 	keyID  crypto.ID
 	index  *index.Index
-	next   *index.Index       // the one that LoadIndex is making; index itself if it only adds to it
-	loaded map[crypto.ID]bool // index files that next was made from
+	next   *index.Index              // the one that LoadIndex is making; index itself if it only adds to it
+	loaded map[crypto.ID][]crypto.ID // index files that next was made from, and the packs that each names
 }
 
 // Config returns what the repository was made with.
