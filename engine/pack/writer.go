@@ -22,14 +22,29 @@ var ErrSealMismatch = errors.New("sealed bytes don't open to what was sealed")
 type Writer struct {
 	key   *crypto.Key
 	rand  io.Reader
+	size  int // that buf grows to by doubling
 	buf   []byte
 	blobs []Blob
 	hash  hash.Hash
 }
 
-// NewWriter returns an empty Writer with room for size bytes. The random bytes for the boxes come from rand.
+// NewWriter returns an empty Writer for a pack of about size bytes; its memory grows up to that as it is needed. The random bytes
+// for the boxes come from rand.
 func NewWriter(key *crypto.Key, rand io.Reader, size int) *Writer {
-	return &Writer{key: key, rand: rand, buf: make([]byte, 0, size), hash: sha256.New()}
+	return &Writer{key: key, rand: rand, size: size, hash: sha256.New()}
+}
+
+const leastBuffer = 64 << 10 // most runs save little
+
+// grow makes room for n more bytes.
+func (w *Writer) grow(n int) {
+	n += len(w.buf)
+	if n <= cap(w.buf) {
+		return
+	}
+	buf := make([]byte, len(w.buf), max(n, min(2*cap(w.buf), w.size), leastBuffer))
+	copy(buf, w.buf)
+	w.buf = buf
 }
 
 // Add seals packed, opens it again and compares, and appends it to the pack. Packed is the blob as it is to be kept:
@@ -40,6 +55,7 @@ func (w *Writer) Add(h Handle, packed []byte, uncompressed uint32) (int, error) 
 	if int64(offset)+int64(len(packed))+crypto.Overhead > math.MaxUint32 {
 		return 0, fmt.Errorf("seal blob %s: %d bytes after %d are more than a pack can hold", h, len(packed), offset)
 	}
+	w.grow(len(packed) + crypto.Overhead)
 	buf, err := w.key.Seal(w.buf, packed, w.rand)
 	if err != nil {
 		return 0, fmt.Errorf("seal blob %s: %w", h, err)
@@ -61,7 +77,7 @@ func (w *Writer) append(buf []byte, b Blob) {
 // Merge appends the blobs of other, which holds blobs of the same type, and leaves other empty. Together they must have
 // at most MaxBlobs and be below 4 GiB.
 func (w *Writer) Merge(other *Writer) {
-	w.buf = slices.Grow(w.buf, len(other.buf)+HeaderSize(w.blobs)+HeaderSize(other.blobs))
+	w.grow(len(other.buf) + HeaderSize(w.blobs) + HeaderSize(other.blobs))
 	for _, b := range other.blobs {
 		sealed := other.buf[b.Offset : b.Offset+b.Length]
 		b.Offset = uint32(len(w.buf))
@@ -94,6 +110,7 @@ func (w *Writer) Finish() (crypto.ID, []byte, []Blob, error) {
 		return crypto.ID{}, nil, nil, errors.New("finish pack: it is empty")
 	}
 	end := len(w.buf)
+	w.grow(HeaderSize(w.blobs))
 	buf, err := w.key.Seal(w.buf, appendHeader(make([]byte, 0, HeaderSize(w.blobs)), w.blobs), w.rand)
 	if err != nil {
 		return crypto.ID{}, nil, nil, fmt.Errorf("seal pack header: %w", err)

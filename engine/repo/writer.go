@@ -185,11 +185,7 @@ func (w *Writer) newPack(ctx context.Context, t pack.Type) (*pack.Writer, error)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	size := w.r.opt.PackSize + packSlack + packSlack/4 // and the header
-	if t == pack.Tree {
-		size = 64 << 10 // most runs have few
-	}
-	return pack.NewWriter(w.r.key, w.r.opt.Rand, size), nil
+	return pack.NewWriter(w.r.key, w.r.opt.Rand, w.r.opt.PackSize+packSlack+packSlack/4), nil // and the header
 }
 
 // recycle gives a pack back to newPack.

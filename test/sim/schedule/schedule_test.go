@@ -165,7 +165,7 @@ func survey(t *testing.T, what string, c cast, most int, limit time.Duration) {
 }
 
 func TestNoScheduleLosesASnapshot(t *testing.T) {
-	survey(t, "step by step", everybody, sim.Scale(10_000), time.Duration(sim.Scale(40))*time.Second)
+	survey(t, "step by step", everybody, sim.Scale(10_000), time.Duration(sim.Scale(50))*time.Second)
 }
 
 func TestNoScheduleOfTheProductLosesASnapshot(t *testing.T) {
