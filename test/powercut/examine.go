@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/storage"
@@ -12,9 +14,9 @@ import (
 	"github.com/backstay/backstay/test/sim"
 )
 
-// examine returns an error if a promise is broken in the state, or the work can't go on there.
+// examine returns an error if a promise is broken in the state, or the work can't go on there. It works on a copy.
 func (s state) examine(ctx context.Context) error {
-	b := local.New(&disk{mem: s.mem}, location, local.Options{})
+	b := local.New(&disk{mem: s.mem.CrashClone(vfs.CrashCloneCfg{})}, location, local.Options{})
 	r, err := sim.Open(ctx, b, repo.Options{})
 	if !s.promised.made && errors.Is(err, repo.ErrNoRepository) {
 		return nil

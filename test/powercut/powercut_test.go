@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -17,7 +18,16 @@ import (
 )
 
 // count is what was seen of some plays.
-type count struct{ cuts, lost int }
+type count struct {
+	cuts, lost int
+	keep       string // folder for the first states that lost something; "": they are not kept
+	kept       []loss
+}
+
+type loss struct {
+	dir string // of the state
+	err error
+}
 
 func (c count) String() string {
 	return fmt.Sprintf("%s power cuts, %s lost", sim.Number(c.cuts), sim.Number(c.lost))
@@ -38,7 +48,7 @@ func (c *count) look(t *testing.T, report func(format string, args ...any)) func
 					}
 					mu.Lock()
 					if c.lost++; c.lost <= 5 {
-						report("%v: %v", s, err)
+						report("%v: %v%s", s, err, c.keepState(s, err))
 					}
 					mu.Unlock()
 				}
@@ -53,8 +63,65 @@ func (c *count) look(t *testing.T, report func(format string, args ...any)) func
 	}
 }
 
+// keepState keeps the state, and says how to look into it again.
+func (c *count) keepState(s state, reason error) string {
+	if c.keep == "" {
+		return ""
+	}
+	dir, err := os.MkdirTemp(c.keep, "state")
+	if err == nil {
+		err = s.keep(dir)
+	}
+	if err != nil {
+		return fmt.Sprintf(" (the state is not kept: %v)", err)
+	}
+	c.kept = append(c.kept, loss{dir, reason})
+	return fmt.Sprintf(" (%s=%s go test -run Again looks into this state again)", stateEnv, dir)
+}
+
+const stateEnv = "BACKSTAY_STATE"
+
+func TestAStateThatLostSomethingCanBeLookedIntoAgain(t *testing.T) {
+	if dir := os.Getenv(stateEnv); dir != "" {
+		if err := again(t, dir); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	seen := count{keep: t.TempDir()}
+	for _, f := range []flaw{noSync, noSyncDir, renameSoon} {
+		sim.Run(t, func(t *testing.T) {
+			if err := newPlay(1, f, seen.look(t, t.Logf)).first(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		})
+		seen.lost = 0 // so that some are kept of each
+	}
+	for _, l := range seen.kept {
+		for range 4 {
+			if err := again(t, l.dir); err == nil || err.Error() != l.err.Error() {
+				t.Errorf("a state that lost something: %v, and later: %v", l.err, err)
+			}
+		}
+	}
+	t.Logf("R2: %d states that lost something do so again, 4 times of 4", len(seen.kept))
+	if len(seen.kept) < 10 {
+		t.Errorf("%d states were kept, want 10 at least", len(seen.kept))
+	}
+}
+
+// again examines a state that was kept.
+func again(t *testing.T, dir string) (err error) {
+	s, loadErr := loadState(dir)
+	if loadErr != nil {
+		t.Fatal(loadErr)
+	}
+	sim.Run(t, func(t *testing.T) { err = s.examine(t.Context()) })
+	return err
+}
+
 func TestNoPowerCutLosesASnapshot(t *testing.T) {
-	var seen count
+	seen := count{keep: os.TempDir()}
 	seed := uint64(1)
 	for ; seen.cuts < sim.Scale(2000); seed++ {
 		sim.Run(t, func(t *testing.T) {
