@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -16,7 +19,7 @@ import (
 
 // examine returns an error if a promise is broken in the state, or the work can't go on there. It works on a copy.
 func (s state) examine(ctx context.Context) error {
-	b := local.New(&disk{mem: s.mem.CrashClone(vfs.CrashCloneCfg{})}, location, local.Options{})
+	b := local.New(&disk{mem: s.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})}, location, local.Options{})
 	r, err := sim.Open(ctx, b, repo.Options{})
 	if !s.promised.made && errors.Is(err, repo.ErrNoRepository) {
 		return nil
@@ -63,20 +66,25 @@ func (s state) readAll(ctx context.Context, r *repo.Repo) error {
 	if err := r.LoadIndex(ctx); err != nil {
 		return err
 	}
-	for id := range there {
+	for _, id := range sorted(there) {
 		if _, err := sim.Read(ctx, r, id); err != nil {
 			return err
 		}
 	}
-	for id, files := range s.promised.snapshots {
+	for _, id := range sorted(s.promised.snapshots) {
 		if !there[id] {
 			return fmt.Errorf("snapshot %s: %w", id.Short(), storage.ErrNotFound)
 		}
-		if err := sim.Expect(ctx, r, id, files); err != nil {
+		if err := sim.Expect(ctx, r, id, s.promised.snapshots[id]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sorted returns the keys in order, so that a state gives the same error each time.
+func sorted[V any](m map[crypto.ID]V) []crypto.ID {
+	return slices.SortedFunc(maps.Keys(m), func(a, b crypto.ID) int { return slices.Compare(a[:], b[:]) })
 }
 
 // goOn does what comes after a power cut: the locks of before are removed, and the next backup and the next prune just work.
@@ -98,8 +106,8 @@ func (s state) goOn(ctx context.Context, r *repo.Repo) error {
 	if err := sim.Expect(ctx, r, id, next); err != nil {
 		return fmt.Errorf("after the next prune: %w", err)
 	}
-	for id, files := range s.promised.snapshots {
-		if err := sim.Expect(ctx, r, id, files); err != nil {
+	for _, id := range sorted(s.promised.snapshots) {
+		if err := sim.Expect(ctx, r, id, s.promised.snapshots[id]); err != nil {
 			return fmt.Errorf("after the next prune: %w", err)
 		}
 	}

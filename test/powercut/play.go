@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -124,7 +123,7 @@ func (p *play) backup(ctx context.Context) error {
 
 // forget removes any one of the snapshots.
 func (p *play) forget(ctx context.Context) error {
-	ids := slices.SortedFunc(maps.Keys(p.promised.snapshots), func(a, b crypto.ID) int { return slices.Compare(a[:], b[:]) })
+	ids := sorted(p.promised.snapshots)
 	id := ids[p.rng.IntN(len(ids))]
 	p.promise(func(is *promise) { delete(is.snapshots, id) })
 	return p.do("forget", func() error {
