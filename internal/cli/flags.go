@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -26,7 +27,8 @@ type globals struct {
 }
 
 func (g *globals) register(flags *pflag.FlagSet) {
-	flags.VarP(locationFlag{&g.targets}, "repo", "r", "`location` of the repository (default $BACKSTAY_REPOSITORY, $RESTIC_REPOSITORY)")
+	flags.VarP(locationFlag{&g.targets, func(t *target) *string { return &t.location }}, "repo", "r", "`location` of the repository (default $BACKSTAY_REPOSITORY, $RESTIC_REPOSITORY)")
+	flags.Var(locationFlag{&g.targets, func(t *target) *string { return &t.file }}, "repository-file", "`file` with the location of the repository, instead of --repo (default $BACKSTAY_REPOSITORY_FILE, $RESTIC_REPOSITORY_FILE)")
 	flags.Var(passwordFlag{&g.targets, func(s *passwordSource) *string { return &s.file }}, "password-file", "`file` with the password of the repository named before it")
 	flags.Var(passwordFlag{&g.targets, func(s *passwordSource) *string { return &s.command }}, "password-command", "`command` that prints the password of the repository named before it")
 	flags.BoolVar(&g.json, "json", false, "print JSON, for programs")
@@ -66,6 +68,7 @@ func (p *program) repoOptions() (repo.Options, error) {
 // target is a repository as it was named.
 type target struct {
 	location string
+	file     string // has the location, if it isn't empty
 	password passwordSource
 	env      string // comes before REPOSITORY and PASSWORD in the names of its environment variables: "" or "FROM_"
 }
@@ -88,13 +91,20 @@ func (t *targets) last() *passwordSource {
 	return &t.named[len(t.named)-1].password
 }
 
-type locationFlag struct{ *targets }
+type locationFlag struct {
+	*targets
+	field func(*target) *string
+}
 
 func (f locationFlag) String() string { return "" }
 func (f locationFlag) Type() string   { return "location" }
 
 func (f locationFlag) Set(s string) error {
-	f.named = append(f.named, target{location: s})
+	if s == "" {
+		return errors.New("it is empty")
+	}
+	f.named = append(f.named, target{})
+	*f.field(&f.named[len(f.named)-1]) = s
 	return nil
 }
 

@@ -99,7 +99,7 @@ func (n *newPassword) read(ctx context.Context, p *program) (password string, er
 	case n.command != "":
 		password, err = p.passwordFromCommand(ctx, n.command)
 	case n.file != "":
-		password, err = passwordFromFile(n.file)
+		password, err = readText("password", n.file)
 	default:
 		password, err = p.askPassword(ctx, "New password", true)
 	}

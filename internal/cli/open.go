@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,14 +32,39 @@ func (p *program) targets() ([]target, error) {
 			WithHint("Give each one --password-file or one --password-command, after its -r.")
 	}
 	if named := p.flags.targets.named; len(named) > 0 {
-		return named, nil
+		return fromFile(named)
 	}
 	for _, name := range []string{"BACKSTAY_REPOSITORY", "RESTIC_REPOSITORY"} {
-		if location := p.sys.Getenv(name); location != "" {
-			return []target{{location: location}}, nil
+		location, file := p.sys.Getenv(name), p.sys.Getenv(name+"_FILE")
+		switch {
+		case location != "" && file != "":
+			return nil, backstay.Errorf(backstay.Invalid, "the repository is named twice, by $%s and by $%s_FILE", name, name).WithHint("Unset one of them.")
+		case location != "" || file != "":
+			return fromFile([]target{{location: location, file: file}})
 		}
 	}
-	return nil, backstay.Errorf(backstay.Invalid, "no repository is named").WithHint("Name one with -r LOCATION, or set BACKSTAY_REPOSITORY.")
+	return nil, backstay.Errorf(backstay.Invalid, "no repository is named").
+		WithHint("Name one with -r LOCATION or --repository-file FILE, or set BACKSTAY_REPOSITORY.")
+}
+
+// fromFile reads the location of a repository that was named by a file. It is the only one then, as restic has it.
+func fromFile(named []target) ([]target, error) {
+	at := slices.IndexFunc(named, func(t target) bool { return t.file != "" })
+	if at < 0 {
+		return named, nil
+	}
+	if len(named) > 1 {
+		return nil, backstay.Errorf(backstay.Invalid, "with --repository-file another repository is named").WithHint("Give one --repository-file, or -r for each repository.")
+	}
+	t := named[at]
+	var err error
+	if t.location, err = readText("repository", t.file); err != nil {
+		return nil, err
+	}
+	if t.location == "" {
+		return nil, backstay.Errorf(backstay.Invalid, "repository file %q is empty", t.file).WithHint("Write the location of the repository into it, such as /srv/backup.")
+	}
+	return []target{t}, nil
 }
 
 // target returns the one repository that was named.

@@ -53,7 +53,7 @@ func (p *program) storedPassword(ctx context.Context, t target) (password string
 		password, err = p.passwordFromCommand(ctx, source.command)
 		return password, true, err
 	case source.file != "":
-		password, err = passwordFromFile(source.file)
+		password, err = readText("password", source.file)
 		return password, true, err
 	}
 	if t.env != "" { // one password serves all that have none of their own
@@ -63,20 +63,21 @@ func (p *program) storedPassword(ctx context.Context, t target) (password string
 	return "", false, nil
 }
 
-const maxPasswordFile = 1 << 20 // what is longer is the wrong file
+const maxTextFile = 1 << 20 // what is longer is the wrong file
 
-// passwordFromFile returns what a file holds without the white space, and the byte order mark, around it. restic does the same.
-func passwordFromFile(name string) (string, error) {
+// readText returns what a file holds without the white space, and the byte order mark, around it. restic does the same. What the
+// file is for is said in errors.
+func readText(what, name string) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return "", fmt.Errorf("read password file: %w", err)
+		return "", fmt.Errorf("read %s file: %w", what, err)
 	}
-	p, err := io.ReadAll(io.LimitReader(f, maxPasswordFile+1))
+	p, err := io.ReadAll(io.LimitReader(f, maxTextFile+1))
 	if err := errors.Join(err, f.Close()); err != nil {
-		return "", fmt.Errorf("read password file: %w", err)
+		return "", fmt.Errorf("read %s file: %w", what, err)
 	}
-	if len(p) > maxPasswordFile {
-		return "", fmt.Errorf("read password file %q: it has more than 1 MiB", name)
+	if len(p) > maxTextFile {
+		return "", fmt.Errorf("read %s file %q: it has more than 1 MiB", what, name)
 	}
 	return strings.TrimSpace(strings.TrimPrefix(string(p), "\ufeff")), nil
 }
@@ -172,7 +173,7 @@ func (p *program) promptHidden(ctx context.Context, f *os.File, prompt string) (
 func readLine(r io.Reader) (string, error) {
 	var line []byte
 	var b [1]byte
-	for len(line) < maxPasswordFile {
+	for len(line) < maxTextFile {
 		n, err := r.Read(b[:])
 		if n > 0 && b[0] == '\n' {
 			break

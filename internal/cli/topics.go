@@ -16,7 +16,8 @@ func topics() []*cobra.Command {
   /srv/backup, ./backup    a folder of this machine, or of anything mounted on it
   local:/srv/backup        the same
 
-Without -r the location is taken from $BACKSTAY_REPOSITORY or $RESTIC_REPOSITORY.
+Without -r the location is taken from $BACKSTAY_REPOSITORY or $RESTIC_REPOSITORY. With --repository-file, or from
+$BACKSTAY_REPOSITORY_FILE or $RESTIC_REPOSITORY_FILE, it is read from a file: white space around it is no part of it.
 
 A backup goes to several repositories at once if -r is given several times.`},
 		{Use: "passwords", Short: "Where the password of a repository comes from", Long: `The password of a repository is looked for in this order:
@@ -36,7 +37,7 @@ $BACKSTAY_FROM_PASSWORD and so on.`},
 those that --host, --path and --tag select.
 
 Where several snapshots can be named, none stands for all that the flags select.`},
-		{Use: "environment", Short: "Which environment variables are read", Long: `  BACKSTAY_REPOSITORY, RESTIC_REPOSITORY          location of the repository
+		{Use: "environment", Short: "Which environment variables are read", Long: `  BACKSTAY_REPOSITORY..., RESTIC_REPOSITORY...    see 'backstay help locations'
   BACKSTAY_PASSWORD..., RESTIC_PASSWORD...        see 'backstay help passwords'
   BACKSTAY_PROGRESS_FPS, RESTIC_PROGRESS_FPS      how often a second progress is shown, at most 10; 0.0167 is once a minute
   XDG_STATE_HOME, HOME                            where it is kept which locks are ours
