@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Goes on where the tests stop: each fuzz target for a time (2m, or the first argument), each property with 10,000 cases,
+# Goes on where the tests stop: each fuzz target a million times (or as the first argument says), each property with 10,000 cases,
 # the simulations and the tests beside restic with many times the seeds. Each of these prints what it has seen.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/fuzz.sh "${1:-2m}"
+scripts/fuzz.sh "${1:-1000000}"
 for dir in $(grep -rl --include='*_test.go' '"pgregory.net/rapid"' . | xargs -n 1 dirname | sort -u); do
 	go test -count 1 -timeout 1h "$dir" -rapid.checks=10000
 done

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for a moment and every test of every module in the tree, and ends with the counts. Arguments go to go test: scripts/test.sh -run Lock.
+# Runs every fuzz target a little and every test of every module in the tree, and ends with the counts. Arguments go to go test: scripts/test.sh -run Lock.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/prerequisites.sh
-[ $# -gt 0 ] || scripts/fuzz.sh 3s
+[ $# -gt 0 ] || scripts/fuzz.sh 20000
 go build -C tools -o ../bin/testsummary ./testsummary
 
 args=("$@") strict=()
