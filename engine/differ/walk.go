@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/backstay/backstay/engine/crypto"
@@ -56,7 +54,7 @@ func (w *walker) start(a, b crypto.ID) <-chan listing {
 	}
 	c := make(chan listing, 1)
 	w.loads.Go(func() {
-		var before, after []element
+		var before, after []tree.Element
 		var errBefore, errAfter error
 		var both sync.WaitGroup
 		both.Go(func() { before, errBefore = w.load(a) })
@@ -71,14 +69,8 @@ func (w *walker) start(a, b crypto.ID) <-chan listing {
 	return c
 }
 
-// element is a node as it was read, perhaps with its problem.
-type element struct {
-	tree.Node
-	err error
-}
-
 // load returns the nodes of a directory in the order of their names.
-func (w *walker) load(id crypto.ID) ([]element, error) {
+func (w *walker) load(id crypto.ID) ([]tree.Element, error) {
 	if id.IsNull() {
 		return nil, nil
 	}
@@ -86,30 +78,16 @@ func (w *walker) load(id crypto.ID) ([]element, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tree %s: %w", id.Short(), err)
 	}
-	var elements []element
-	sorted := true
-	for n, err := range tree.Decode(p) {
-		var problem *tree.ProblemError
-		if errors.As(err, &problem) {
-			switch problem.Kind {
-			case tree.Malformed:
-				return nil, fmt.Errorf("tree %s: %w", id.Short(), err)
-			case tree.Unsorted: // the node is whole
-				sorted, err = false, nil
-			case tree.Duplicate:
-				sorted = false
-			}
-		}
-		elements = append(elements, element{n, err})
-	}
-	if !sorted {
-		slices.SortStableFunc(elements, func(a, b element) int { return strings.Compare(a.Name, b.Name) })
+	var d tree.Decoder
+	elements, err := d.All(p)
+	if err != nil {
+		return nil, fmt.Errorf("tree %s: %w", id.Short(), err)
 	}
 	return elements, nil
 }
 
 // merge puts the nodes of equal names together. Both lists are in the order of the names.
-func merge(before, after []element) []pair {
+func merge(before, after []tree.Element) []pair {
 	pairs := make([]pair, 0, max(len(before), len(after)))
 	for len(before) > 0 || len(after) > 0 {
 		var p pair
@@ -131,10 +109,10 @@ func merge(before, after []element) []pair {
 }
 
 // take splits off all elements called name, which stand first. There are several in a damaged tree only.
-func take(from []element, name string) (rest []element, n *tree.Node, err error) {
+func take(from []tree.Element, name string) (rest []tree.Element, n *tree.Node, err error) {
 	for len(from) > 0 && from[0].Name == name {
 		n = &from[0].Node
-		err = errors.Join(err, from[0].err)
+		err = errors.Join(err, from[0].Err)
 		from = from[1:]
 	}
 	return from, n, err

@@ -32,8 +32,8 @@ type Options struct {
 }
 
 // Entries yields the entries of the tree root in tree order. The repository's index must be loaded. What can't be read, or
-// must not be restored because its name is unsafe, a duplicate or out of order, is yielded as an *entry.Error; that of a
-// directory's inside comes after the directory and what could be read of it. Any other error is the last element.
+// must not be restored because its name is unsafe or a duplicate, is yielded as an *entry.Error; that of a directory's inside
+// comes after the directory and what could be read of it. Any other error is the last element.
 func Entries(ctx context.Context, r *repo.Repo, root crypto.ID, opt Options) iter.Seq2[entry.Entry, error] {
 	return func(yield func(entry.Entry, error) bool) {
 		if opt.Select == nil {

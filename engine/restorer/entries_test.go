@@ -99,10 +99,11 @@ func (s *site) spoiled(exchange ...string) crypto.ID {
 func TestDamagedNodesAreLostAndTheRestIsYielded(t *testing.T) {
 	for name, c := range map[string]struct{ exchange, want []string }{
 		"nothing":         {nil, []string{"d/", "d/a", "d/b/", "d/b/x", "d/c/", "d/c/y", "e"}},
-		"an unsafe name":  {[]string{`"name":"b"`, `"name":".."`}, []string{"d/", "d/a", "!d/..", "d/c/", "d/c/y", "e"}},
+		"an unsafe name":  {[]string{`"name":"b"`, `"name":".."`}, []string{"d/", "!d/..", "d/a", "d/c/", "d/c/y", "e"}},
 		"a slash":         {[]string{`"name":"a"`, `"name":"../../evil"`}, []string{"d/", "!d/../../evil", "d/b/", "d/b/x", "d/c/", "d/c/y", "e"}},
 		"a name twice":    {[]string{`"name":"c"`, `"name":"b"`}, []string{"d/", "d/a", "d/b/", "d/b/x", "!d/b", "e"}},
-		"names unsorted":  {[]string{`"name":"b"`, `"name":"A"`}, []string{"d/", "d/a", "!d/A", "d/c/", "d/c/y", "e"}},
+		"names unsorted":  {[]string{`"name":"b"`, `"name":"A"`}, []string{"d/", "d/A/", "d/A/x", "d/a", "d/c/", "d/c/y", "e"}},
+		"unsorted, twice": {[]string{`"name":"b"`, `"name":"A"`, `"name":"c"`, `"name":"a"`}, []string{"d/", "d/A/", "d/A/x", "d/a", "!d/a", "e"}},
 		"an unknown type": {[]string{`"type":"file"`, `"type":"door"`}, []string{"d/", "!d/a", "d/b/", "d/b/x", "d/c/", "d/c/y", "e"}},
 		"no content":      {[]string{`"content":["`, `"content":null,"x":["`}, []string{"d/", "!d/a", "d/b/", "d/b/x", "d/c/", "d/c/y", "e"}},
 		"no subtree":      {[]string{`"subtree":`, `"x":`}, []string{"d/", "d/a", "!d/b", "d/c/", "d/c/y", "e"}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"runtime"
 	"sync"
@@ -15,17 +14,17 @@ import (
 	"github.com/backstay/backstay/entry"
 )
 
-// Load reads the tree with the given ID. Where some of its nodes have problems it returns the others, together with an
-// error that wraps each *ProblemError.
+// Load reads the tree with the given ID; its nodes come in the order of their names. Where some of them have problems it returns
+// the others, together with an error that wraps each *ProblemError.
 func Load(ctx context.Context, r *repo.Repo, id crypto.ID) ([]Node, error) {
 	var l loader
 	elements, err := l.load(ctx, r, id)
 	nodes := make([]Node, 0, len(elements))
 	for _, e := range elements {
-		if e.err == nil {
+		if e.Err == nil {
 			nodes = append(nodes, e.Node)
 		} else {
-			err = errors.Join(err, e.err)
+			err = errors.Join(err, e.Err)
 		}
 	}
 	if err != nil {
@@ -41,13 +40,12 @@ type Item struct {
 }
 
 // Walk yields all nodes below the tree root: depth first, a directory before what it holds, each directory in the order of
-// its tree. Some of the directories that come next are loaded ahead, so that memory holds a few trees for each level.
+// its names. Some of the directories that come next are loaded ahead, so that memory holds a few trees for each level.
 //
 // skip is asked for each directory, before it is loaded and perhaps long before it is yielded, whether to leave out what
 // it holds; nil leaves out nothing. It is called by the goroutine that ranges over the walk.
 //
-// An error beside an Item with a Node is a *ProblemError; such a directory is entered only if its name is merely
-// Unsorted. An error without a Node says that the tree of the directory Path, or its rest, can't be read. The walk goes on
+// An error beside an Item with a Node is a *ProblemError; such a directory is not entered. An error without a Node says that the tree of the directory Path, or its rest, can't be read. The walk goes on
 // after both. It ends early only with the context, whose cause is then the last error.
 func Walk(ctx context.Context, r *repo.Repo, root crypto.ID, skip func(path string, n *Node) bool) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
@@ -71,14 +69,8 @@ type walker struct {
 
 // listing is a tree as it was read.
 type listing struct {
-	elements []element
+	elements []Element
 	err      error // why there are no more
-}
-
-type element struct {
-	Node
-	err     error
-	subtree <-chan listing // nil if there is nothing to walk
 }
 
 // start loads a tree in the background.
@@ -106,37 +98,34 @@ func (w *walker) walk(dir string, tree <-chan listing) bool {
 		w.yield(Item{Path: dir}, context.Cause(w.ctx))
 		return false
 	}
+	subtrees := make([]<-chan listing, len(l.elements)) // nil where there is nothing to walk
 	next, waiting := 0, 0
 	for i := range l.elements {
 		for ; next < len(l.elements) && waiting < w.ahead; next++ {
 			if e := &l.elements[next]; w.enters(dir, e) {
-				e.subtree = w.start(e.Subtree)
+				subtrees[next] = w.start(e.Subtree)
 				waiting++
 			}
 		}
 		e := &l.elements[i]
 		path := join(dir, e.Name)
-		if !w.yield(Item{Path: path, Node: &e.Node}, e.err) {
+		if !w.yield(Item{Path: path, Node: &e.Node}, e.Err) {
 			return false
 		}
-		if e.subtree == nil {
+		if subtrees[i] == nil {
 			continue
 		}
 		waiting--
-		if !w.walk(path, e.subtree) {
+		if !w.walk(path, subtrees[i]) {
 			return false
 		}
-		e.subtree = nil // its listing is not needed any more
+		subtrees[i] = nil // its listing is not needed any more
 	}
 	return l.err == nil || w.yield(Item{Path: dir}, l.err)
 }
 
-func (w *walker) enters(dir string, e *element) bool {
-	var problem *ProblemError
-	if errors.As(e.err, &problem) && problem.Kind != Unsorted {
-		return false
-	}
-	return e.Type == entry.Dir && (w.skip == nil || !w.skip(join(dir, e.Name), &e.Node))
+func (w *walker) enters(dir string, e *Element) bool {
+	return e.Err == nil && e.Type == entry.Dir && (w.skip == nil || !w.skip(join(dir, e.Name), &e.Node))
 }
 
 func join(dir, name string) string {
@@ -146,9 +135,6 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// bytesPerNode is about what a node takes in a tree.
-const bytesPerNode = 350
-
 // loader loads trees, one after the other.
 type loader struct {
 	decoder Decoder
@@ -156,24 +142,11 @@ type loader struct {
 }
 
 // load returns the nodes of a tree, each with its problem, and why there are no more.
-func (l *loader) load(ctx context.Context, r *repo.Repo, id crypto.ID) ([]element, error) {
+func (l *loader) load(ctx context.Context, r *repo.Repo, id crypto.ID) ([]Element, error) {
 	p, err := r.LoadBlob(ctx, pack.Handle{ID: id, Type: pack.Tree}, l.buf)
 	if err != nil {
 		return nil, err
 	}
 	l.buf = p
-	l.decoder.Reset(p)
-	elements := make([]element, 0, len(p)/bytesPerNode+1)
-	for {
-		var e element
-		e.err = l.decoder.Next(&e.Node)
-		var problem *ProblemError
-		switch {
-		case e.err == io.EOF:
-			return elements, nil
-		case errors.As(e.err, &problem) && problem.Kind == Malformed:
-			return elements, problem
-		}
-		elements = append(elements, e)
-	}
+	return l.decoder.All(p)
 }

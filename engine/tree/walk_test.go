@@ -134,20 +134,20 @@ func TestAWalkReportsWhatIsBrokenAndGoesOn(t *testing.T) {
 		node("../evil", leaf), node("b", leaf), node("a", leaf), node("b", leaf), node("cut", cut), node("lost", crypto.Hash(nil)), node("z", leaf),
 	}, ",")+`]}`))
 	s.flush(t)
-	want := []string{"../evil!", "b", "b/x", "a!", "a/x", "b!", "cut", "cut/ok", "cut!", "lost", "lost!", "z", "z/x"}
+	want := []string{"../evil!", "a", "a/x", "b", "b/x", "b!", "cut", "cut/ok", "cut!", "lost", "lost!", "z", "z/x"}
 	got, errs := steps(s.ctx, s.repo, root, nil)
 	if !slices.Equal(got, want) {
 		t.Fatalf("walk = %q, want %q (errors %v)", got, want, errs)
 	}
-	kinds := []tree.Kind{tree.UnsafeName, tree.Unsorted, tree.Duplicate, tree.Malformed}
+	kinds := []tree.Kind{tree.UnsafeName, tree.Duplicate, tree.Malformed}
 	for i, kind := range kinds {
 		var problem *tree.ProblemError
 		if !errors.As(errs[i], &problem) || problem.Kind != kind {
 			t.Errorf("error %d = %v, want %s", i, errs[i], kind)
 		}
 	}
-	if !errors.Is(errs[4], repo.ErrUnknownBlob) {
-		t.Errorf("error about a lost tree = %v, want %v", errs[4], repo.ErrUnknownBlob)
+	if !errors.Is(errs[3], repo.ErrUnknownBlob) {
+		t.Errorf("error about a lost tree = %v, want %v", errs[3], repo.ErrUnknownBlob)
 	}
 }
 
@@ -174,11 +174,15 @@ func TestLoadReturnsTheNodesWithoutAProblem(t *testing.T) {
 	s := newSite(t)
 	id := s.save(t, []byte(`{"nodes":[{"name":"a","type":"fifo"},{"name":"b","type":"odd"},{"name":"c","type":"fifo"}]}`))
 	empty := s.plant(t, nil, nil)
+	shuffled := s.save(t, []byte(`{"nodes":[{"name":"b","type":"fifo"},{"name":"c","type":"fifo"},{"name":"a","type":"fifo"}]}`))
 	s.flush(t)
 	nodes, err := tree.Load(s.ctx, s.repo, id)
 	var problem *tree.ProblemError
 	if len(nodes) != 2 || nodes[1].Name != "c" || !errors.As(err, &problem) || problem.Kind != tree.UnknownType {
 		t.Errorf("Load = %v, %v", nodes, err)
+	}
+	if nodes, err := tree.Load(s.ctx, s.repo, shuffled); err != nil || len(nodes) != 3 || nodes[0].Name != "a" || nodes[1].Name != "b" || nodes[2].Name != "c" {
+		t.Errorf("Load of a tree out of order = %v, %v", nodes, err)
 	}
 	if nodes, err := tree.Load(s.ctx, s.repo, empty); len(nodes) != 0 || err != nil {
 		t.Errorf("Load of the empty tree = %v, %v", nodes, err)

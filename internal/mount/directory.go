@@ -31,22 +31,18 @@ func (m *mounted) loadTree(id crypto.ID) (*listing, int, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("tree %s: %w", id.Short(), err)
 	}
-	l := new(listing)
-	sorted := true
-	for n, err := range tree.Decode(p) {
-		var problem *tree.ProblemError
-		switch {
-		case err == nil:
-			l.nodes = append(l.nodes, n)
-		case errors.As(err, &problem) && problem.Kind == tree.Unsorted: // it is whole
-			sorted = false
-			l.nodes = append(l.nodes, n)
-		default:
-			l.lost = errors.Join(l.lost, fmt.Errorf("tree %s: %w", id.Short(), err))
+	var d tree.Decoder
+	elements, err := d.All(p)
+	l := &listing{nodes: make([]tree.Node, 0, len(elements)), lost: err}
+	for _, e := range elements {
+		if e.Err == nil {
+			l.nodes = append(l.nodes, e.Node)
+		} else {
+			l.lost = errors.Join(l.lost, e.Err)
 		}
 	}
-	if !sorted {
-		slices.SortFunc(l.nodes, func(a, b tree.Node) int { return strings.Compare(a.Name, b.Name) })
+	if l.lost != nil {
+		l.lost = fmt.Errorf("tree %s: %w", id.Short(), l.lost)
 	}
 	return l, 2 * len(p), nil // nodes take about as much as their JSON, and up to twice as much while they are few
 }
