@@ -25,7 +25,7 @@ type Contents interface {
 	// Open returns the bytes of one file in order, read ahead as the reader goes.
 	Open(ctx context.Context, e Entry) (io.ReadCloser, error)
 	// Match compares what is in r with the content of e piece by piece and returns the pieces that differ or are
-	// missing; none means equal. r may be shorter or longer than the content.
+	// missing; none means equal. r may be shorter or longer than the content. The holes of an r that is Sparse are not read.
 	Match(ctx context.Context, e Entry, r io.ReaderAt) ([]Range, error)
 }
 

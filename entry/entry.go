@@ -76,13 +76,18 @@ type Content interface {
 	Attributes() ([]Attribute, error)
 }
 
+// Sparse is a file whose holes are known.
+type Sparse interface {
+	// NextData returns where the next byte at or after offset stands that isn't in a hole, or the size of the file if none
+	// does: what is before it reads as zeros. Where holes can't be told, or offset is behind the end, it returns offset.
+	NextData(offset int64) (int64, error)
+}
+
 // FileReader is a reader that knows more of its file than the bytes. Like those of any reader its methods are called one
 // at a time.
 type FileReader interface {
 	io.ReadCloser
-	// NextData returns where the next byte at or after offset stands that isn't in a hole, or the size of the file if none
-	// does: what is before it reads as zeros. Where holes can't be told it returns offset.
-	NextData(offset int64) (int64, error)
+	Sparse
 	// SkipTo makes offset, which is not before what was read, the place that is read next.
 	SkipTo(offset int64)
 	// Changed reports, once all was read, whether the file has changed since its entry was made: what was read may then

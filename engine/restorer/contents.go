@@ -52,47 +52,6 @@ func (c *Contents) Open(ctx context.Context, e entry.Entry) (io.ReadCloser, erro
 	return newStream(ctx, c.r, ids), nil
 }
 
-// Match compares r with the chunks of a file and returns the ranges that differ.
-func (c *Contents) Match(ctx context.Context, e entry.Entry, r io.ReaderAt) ([]entry.Range, error) {
-	ids, err := chunks(e)
-	if err != nil {
-		return nil, err
-	}
-	var differ []entry.Range
-	var buf []byte
-	offset := int64(0)
-	for _, id := range ids {
-		if err := context.Cause(ctx); err != nil {
-			return nil, err
-		}
-		size, ok := c.r.Index().Size(pack.Handle{ID: id, Type: pack.Data})
-		if !ok {
-			return nil, fmt.Errorf("compare %q: chunk %s: %w", e.Path, id.Short(), repo.ErrUnknownBlob)
-		}
-		if cap(buf) < int(size) {
-			buf = make([]byte, size)
-		}
-		n, err := r.ReadAt(buf[:size], offset)
-		if err != nil && err != io.EOF {
-			return nil, fmt.Errorf("compare %q: %w", e.Path, err)
-		}
-		if n < int(size) || crypto.Hash(buf[:size]) != id {
-			differ = appendRange(differ, entry.Range{Offset: offset, Length: int64(size)})
-		}
-		offset += int64(size)
-	}
-	return differ, nil
-}
-
-// appendRange appends next, which comes after all of ranges, and joins it with the last one where they touch.
-func appendRange(ranges []entry.Range, next entry.Range) []entry.Range {
-	if n := len(ranges); n > 0 && ranges[n-1].Offset+ranges[n-1].Length == next.Offset {
-		ranges[n-1].Length += next.Length
-		return ranges
-	}
-	return append(ranges, next)
-}
-
 // Fetch delivers the bytes of the wanted files to sink, pack by pack, each chunk read and opened once. A chunk that is
 // lost costs the files that hold it, whose Done gets the reason.
 func (c *Contents) Fetch(ctx context.Context, wanted []entry.Entry, sink entry.Sink) error {

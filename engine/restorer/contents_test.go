@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/pack"
 	"github.com/backstay/backstay/engine/repo"
@@ -267,33 +265,6 @@ func TestAStreamEndsWithTheErrorOfALostChunk(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestMatchTellsWhichRangesDiffer(t *testing.T) {
-	s := newSite(t)
-	f := s.wanted(s.save(folder{"f": lines("0123", "4567", "89ab", "cde")}))[0]
-	for there, want := range map[string][]entry.Range{
-		"0123456789abcde":      nil,
-		"0123456789abcde more": nil,
-		"":                     {{Offset: 0, Length: 15}},
-		"0123456789abcd":       {{Offset: 12, Length: 3}},
-		"0123456x89abcde":      {{Offset: 4, Length: 4}},
-		"x123456789xbcde":      {{Offset: 0, Length: 4}, {Offset: 8, Length: 4}},
-		"01234xxxxxxbcde":      {{Offset: 4, Length: 8}},
-	} {
-		got, err := restorer.NewContents(s.repo, 0).Match(s.ctx, f, bytes.NewReader([]byte(there)))
-		if diff := cmp.Diff(want, got); diff != "" || err != nil {
-			t.Errorf("Match with %q, %v (-want +got)\n%s", there, err, diff)
-		}
-	}
-}
-
-func TestMatchCannotCompareWithALostChunk(t *testing.T) {
-	s := newSite(t)
-	f := s.wanted(s.save(folder{"f": []crypto.ID{crypto.Hash([]byte("gone"))}}))[0]
-	if got, err := restorer.NewContents(s.repo, 0).Match(s.ctx, f, bytes.NewReader(nil)); !errors.Is(err, repo.ErrUnknownBlob) {
-		t.Errorf("Match = %v, %v", got, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package files
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -69,6 +70,23 @@ func (r atReader) ReadAt(p []byte, offset int64) (int, error) {
 		}
 	}
 	return done, nil
+}
+
+// NextData is that of entry.Sparse.
+func (r atReader) NextData(offset int64) (int64, error) {
+	next, err := unix.Seek(int(r), offset, unix.SEEK_DATA)
+	switch err {
+	case nil:
+		return next, nil
+	case unix.ENXIO: // no data follows
+		var st unix.Stat_t
+		if err := unix.Fstat(int(r), &st); err != nil {
+			return 0, fmt.Errorf("read size: %w", err)
+		}
+		return max(st.Size, offset), nil
+	default:
+		return offset, nil // the file system can't tell
+	}
 }
 
 // atWrite writes all of p.

@@ -136,24 +136,12 @@ func (r *viewReader) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// NextData returns where the next byte at or after offset stands that isn't in a hole, or the size of the file.
+// NextData is that of entry.Sparse.
 func (r *viewReader) NextData(offset int64) (int64, error) {
 	if !r.sparse {
 		return offset, nil
 	}
-	next, err := unix.Seek(int(r.file), offset, unix.SEEK_DATA)
-	switch err {
-	case nil:
-		return next, nil
-	case unix.ENXIO: // no data follows
-		var st unix.Stat_t
-		if err := unix.Fstat(int(r.file), &st); err != nil {
-			return 0, fmt.Errorf("read size: %w", err)
-		}
-		return max(st.Size, offset), nil
-	default:
-		return offset, nil // the file system can't tell
-	}
+	return r.file.NextData(offset)
 }
 
 // SkipTo makes offset the place that is read next.

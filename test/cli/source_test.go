@@ -216,6 +216,11 @@ func TestAnEmptyFileAndASparseOneOf100GiBComeBackWithTheirHoles(t *testing.T) {
 	if got := readAt(t, r.at("out/src/sparse"), middle, 9); string(got) != "an island" {
 		t.Errorf("in the middle is %q", got)
 	}
+	again := r.run(t, "restore", "latest", "--target", "out", "--overwrite", "always") // compares the bytes, but reads no hole
+	again.want(t, 0)
+	if !strings.Contains(again.stdout, "unchanged           5 ") {
+		t.Errorf("a second restore says %s", again.stdout)
+	}
 	r.wantSound(t, "repo")
 }
 
