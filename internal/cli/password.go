@@ -26,7 +26,11 @@ func (p *program) password(ctx context.Context, t target, repeat bool) (password
 		password, err = p.askPassword(ctx, fmt.Sprintf("Password for repository %q", t.location), repeat)
 	}
 	if err == nil && password == "" {
-		err = backstay.Errorf(backstay.Invalid, "the password of repository %q is empty", t.location).
+		what := "the password of repository %q is empty"
+		if asked {
+			what = "no password is given for repository %q"
+		}
+		err = backstay.Errorf(backstay.Invalid, what, t.location).
 			WithHint("Give one with --password-file or BACKSTAY_PASSWORD, see 'backstay help passwords'.")
 	}
 	return password, asked, err

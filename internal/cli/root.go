@@ -26,11 +26,14 @@ func (p *program) newRoot() *cobra.Command {
 that restic reads what Backstay wrote and the other way round.`,
 		Example: `  backstay init -r /srv/backup
   backstay snapshots -r /srv/backup`,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          subcommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate(versionLine())
+	root.Flags().Bool("version", false, "print the version")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	root.AddGroup(

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -24,9 +25,13 @@ func (p *program) newVersion() *cobra.Command {
 					GoArch      string `json:"go_arch"`
 				}{"version", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH})
 			}
-			return p.printf("backstay %s, built with %s for %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return p.printf("%s", versionLine())
 		},
 	}, 0, 2)
+}
+
+func versionLine() string {
+	return fmt.Sprintf("backstay %s, built with %s for %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version returns what the build says of itself: a tag; or the place of a commit after one, with "+dirty" if files were changed since.
