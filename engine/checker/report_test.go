@@ -146,3 +146,15 @@ func TestLargePacksAreReadInSpans(t *testing.T) {
 		t.Errorf("cut by 10 MiB: found %+v", found)
 	}
 }
+
+func FuzzParseSubset(f *testing.F) {
+	for _, text := range []string{"1/3", "2.5%", "500M", "0/0", "1e-320", "NaN%", "Inf"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := checker.ParseSubset(text)
+		if err == nil && s == (checker.Subset{}) {
+			t.Errorf("ParseSubset(%q) stands for all packs", text)
+		}
+	})
+}

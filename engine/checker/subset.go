@@ -63,14 +63,14 @@ func (s Subset) choose(packs []repo.FileInfo, rand io.Reader) ([]repo.FileInfo, 
 	if s.parts > 0 {
 		return slices.DeleteFunc(packs, func(p repo.FileInfo) bool { return binary.BigEndian.Uint64(p.ID[:])%s.parts != s.part-1 }), nil
 	}
+	if s == (Subset{}) {
+		return packs, nil
+	}
 	target := s.bytes
 	if s.percent > 0 {
 		for _, p := range packs {
 			target += float64(p.Size) * s.percent / 100
 		}
-	}
-	if target == 0 {
-		return packs, nil
 	}
 	var seed crypto.ID
 	if _, err := io.ReadFull(rand, seed[:]); err != nil {

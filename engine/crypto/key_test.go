@@ -167,3 +167,29 @@ func TestAKeyIsNeverPrinted(t *testing.T) {
 		t.Errorf("a printed key shows nothing: %s", text)
 	}
 }
+
+func FuzzKeyJSON(f *testing.F) {
+	text, err := json.Marshal(vectorKey(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{"mac":{"k":"","r":""},"encrypt":""}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var key, again Key
+		if err := json.Unmarshal(text, &key); err != nil {
+			if key.Valid() {
+				t.Errorf("%q is refused and leaves a key", text)
+			}
+			return
+		}
+		written, err := json.Marshal(&key)
+		if err == nil {
+			err = json.Unmarshal(written, &again)
+		}
+		if err != nil || key.k != again.k || key.r != again.r || key.encrypt != again.encrypt {
+			t.Errorf("%q is written as another key, %v", text, err)
+		}
+	})
+}

@@ -86,7 +86,12 @@ type Limit func(used int64) int64
 
 // Percent limits the unused bytes to a part of all that stays; p is 0 to less than 100.
 func Percent(p float64) Limit {
-	return func(used int64) int64 { return int64(p / (100 - p) * float64(used)) }
+	return func(used int64) int64 {
+		if n := p / (100 - p) * float64(used); n < math.MaxInt64 {
+			return int64(n)
+		}
+		return math.MaxInt64
+	}
 }
 
 // Bytes limits the unused bytes to n.

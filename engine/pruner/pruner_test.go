@@ -255,3 +255,18 @@ func TestIndexFilesThatNameThePacksTwiceAreReplaced(t *testing.T) {
 	}
 	w.intact(t, ctx)
 }
+
+func FuzzParseLimit(f *testing.F) {
+	for _, text := range []string{"5%", "unlimited", "500M", "99.99999999999999%", "NaN%", "9223372036854775807", "8T"} {
+		f.Add(text, int64(1<<50))
+	}
+	f.Fuzz(func(t *testing.T, text string, used int64) {
+		limit, err := pruner.ParseLimit(text)
+		if err != nil || used < 0 {
+			return
+		}
+		if n := limit(used); n < 0 || n < limit(used/2) {
+			t.Errorf("%q of %d used bytes is %d unused, of the half %d", text, used, n, limit(used/2))
+		}
+	})
+}
