@@ -1,4 +1,4 @@
-.PHONY: help build run test lint bench soak install clean
+.PHONY: help build run test lint bench soak docs install clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -21,6 +21,9 @@ bench: build ## measure Backstay and restic in turn on the same data
 
 soak: ## fuzz every target and test every property for much longer
 	scripts/soak.sh
+
+docs: ## write docs/reference anew from the commands
+	go run ./internal/cli/reference docs/reference
 
 install: ## install backstay into GOBIN
 	go install -trimpath ./cmd/backstay
