@@ -19,6 +19,15 @@ import (
 
 // Make makes an empty repository of the version in b, and returns its master key.
 func Make(ctx context.Context, b storage.Backend, password string, version uint) (*crypto.Key, error) {
+	pol, err := chunker.RandomPol(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return MakeWith(ctx, b, password, version, pol)
+}
+
+// MakeWith makes an empty repository that cuts files by the polynomial.
+func MakeWith(ctx context.Context, b storage.Backend, password string, version uint, pol chunker.Pol) (*crypto.Key, error) {
 	master, err := crypto.NewKey(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -26,10 +35,7 @@ func Make(ctx context.Context, b storage.Backend, password string, version uint)
 	if _, err := AddKey(ctx, b, master, password); err != nil {
 		return nil, err
 	}
-	config := repo.RepoConfig{Version: version}
-	if config.Polynomial, err = chunker.RandomPol(rand.Reader); err != nil {
-		return nil, err
-	}
+	config := repo.RepoConfig{Version: version, Polynomial: pol}
 	if _, err := rand.Read(config.ID[:]); err != nil {
 		return nil, err
 	}
