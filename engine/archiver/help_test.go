@@ -19,7 +19,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/engine/archiver"
 	"github.com/backstay/backstay/engine/chunker"
 	"github.com/backstay/backstay/engine/crypto"
@@ -29,11 +28,12 @@ import (
 	"github.com/backstay/backstay/entry"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/mem"
+	"github.com/backstay/backstay/test/quickrepo"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const pol, otherPol = chunker.Pol(0x3da3358b4dc173), chunker.Pol(0x203d21f351140f)
+const pol, otherPol = quickrepo.Polynomial, chunker.Pol(0x203d21f351140f)
 
 // thing is what stands at a path of a forest.
 type thing struct {
@@ -259,63 +259,11 @@ func cut(c *chunker.Chunker, p []byte) []crypto.ID {
 	return ids
 }
 
-// hasty is the system's clock, but that nobody waits for a lock to settle.
-type hasty struct{}
-
-func (hasty) Now() time.Time { return clock.System.Now() }
-
-func (hasty) Sleep(ctx context.Context, d time.Duration) error {
-	if d < time.Second {
-		return context.Cause(ctx)
-	}
-	return clock.System.Sleep(ctx, d)
-}
-
-// site is a repository whose storage can be exchanged, since to make one takes the time of a password.
-type site struct {
-	storage.Backend
-	repo *repo.Repo
-	init *mem.Backend // what a new one consists of
-}
-
-// sites are those that no test uses now, by polynomial. Tests run one after the other.
-var sites = make(map[chunker.Pol][]*site)
-
 // newRepo returns a new repository in b.
 func newRepo(t testing.TB, b storage.Backend, p chunker.Pol) *repo.Repo {
 	t.Helper()
-	if len(sites[p]) == 0 {
-		sites[p] = append(sites[p], newSite(t, p))
-	}
-	s := sites[p][0]
-	sites[p] = sites[p][1:]
-	t.Cleanup(func() { sites[p] = append(sites[p], s) })
-	for _, name := range append(files(t, s.init, "keys"), "config") {
-		content, err := storage.LoadAll(t.Context(), s.init, name)
-		if err == nil {
-			err = b.Save(t.Context(), name, storage.Bytes(content))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.Backend = b
-	s.repo.ForgetIndex()
-	return s.repo
-}
-
-func newSite(t testing.TB, p chunker.Pol) *site {
-	t.Helper()
-	s := &site{init: mem.New()}
-	s.Backend = s.init
-	var err error
-	s.repo, err = repo.Init(t.Context(), s, "password", repo.Options{Clock: hasty{}, PackSize: 4 << 20}, repo.InitOptions{
-		Polynomial: p, KDF: crypto.KDF{N: 1 << 15, R: 8, P: 1},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	r, _ := quickrepo.Init(t, b, 2, p, repo.Options{PackSize: 4 << 20})
+	return r
 }
 
 // locked returns a context with locks that end with the test.
@@ -399,15 +347,11 @@ func complete(t testing.TB, r *repo.Repo, root crypto.ID) {
 	dir(root)
 }
 
-func files(t testing.TB, b storage.Backend, dirs ...string) (names []string) {
+func files(t testing.TB, b storage.Backend, dirs ...string) []string {
 	t.Helper()
-	for _, dir := range dirs {
-		for info, err := range b.List(context.Background(), dir) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			names = append(names, info.Name)
-		}
+	names, err := quickrepo.Names(t.Context(), b, dirs...)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return names
 }

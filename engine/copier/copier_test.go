@@ -17,6 +17,7 @@ import (
 	"github.com/backstay/backstay/engine/tree"
 	"github.com/backstay/backstay/progress"
 	"github.com/backstay/backstay/storage/storagetest"
+	"github.com/backstay/backstay/test/quickrepo"
 )
 
 func TestCopiesAreTheSnapshotsOfTheSource(t *testing.T) {
@@ -116,7 +117,7 @@ func TestABlobThatTheSourceHasTwiceIsCopiedOnce(t *testing.T) {
 	err := from.locked(t.Context(), func(ctx context.Context) error {
 		w := from.repo.NewWriter()
 		defer w.Close()
-		err := from.repo.Encoder().Encode(pack.Handle{ID: crypto.Hash(chunk(2)), Type: pack.Data}, chunk(2), func(e repo.Encoded) error {
+		err := from.repo.Encoder().Encode(pack.Handle{ID: crypto.Hash(quickrepo.Chunk(2)), Type: pack.Data}, quickrepo.Chunk(2), func(e repo.Encoded) error {
 			_, err := w.Save(ctx, e) // not claimed, so it is saved once more
 			return err
 		})
@@ -145,7 +146,7 @@ func dataPack(t *testing.T, p *place, name string) bool {
 }
 
 func TestWhatIsLostCostsOnlyTheSnapshotsThatNeedIt(t *testing.T) {
-	data := func(n int) pack.Handle { return pack.Handle{ID: crypto.Hash(chunk(n)), Type: pack.Data} }
+	data := func(n int) pack.Handle { return pack.Handle{ID: crypto.Hash(quickrepo.Chunk(n)), Type: pack.Data} }
 	for what, spoil := range map[string]func(p *place, s *snapshot.Snapshot){
 		"a chunk":     func(p *place, _ *snapshot.Snapshot) { p.spoil(t, data(4)) },
 		"a root tree": func(p *place, s *snapshot.Snapshot) { p.spoil(t, pack.Handle{ID: s.Tree, Type: pack.Tree}) },
@@ -175,7 +176,7 @@ func TestWhatIsLostCostsOnlyTheSnapshotsThatNeedIt(t *testing.T) {
 func TestATreeThatCannotAllBeReadCostsItsSnapshot(t *testing.T) {
 	from, to := newPlace(t, 2, repo.Options{}), newPlace(t, 2, repo.Options{})
 	text := []byte(`{"nodes":[{"name":"a","type":"file","content":[17]}]}` + "\n")
-	bad := &snapshot.Snapshot{Time: still{}.Now(), Tree: crypto.Hash(text), Paths: []string{"/"}}
+	bad := &snapshot.Snapshot{Time: quickrepo.Still{}.Now(), Tree: crypto.Hash(text), Paths: []string{"/"}}
 	err := from.locked(t.Context(), func(ctx context.Context) error {
 		w := from.repo.NewWriter()
 		defer w.Close()
@@ -303,7 +304,7 @@ func TestDifferentPolynomialsAreANotice(t *testing.T) {
 	for _, tt := range []struct {
 		to   *place
 		want int
-	}{{to, 0}, {newPlaceOf(t, 2, 0, repo.Options{}), 1}} {
+	}{{to, 0}, {newPlaceOf(t, 2, 0x203d21f351140f, repo.Options{}), 1}} {
 		notices := 0
 		opt := copier.Options{Progress: func(e progress.Event) {
 			if e.Kind == progress.Notice {

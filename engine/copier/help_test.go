@@ -2,8 +2,6 @@ package copier_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -15,47 +13,29 @@ import (
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/engine/tree"
-	"github.com/backstay/backstay/entry"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/mem"
+	"github.com/backstay/backstay/test/quickrepo"
 )
 
-// still is a clock that stands still, at which locks neither wait nor grow old.
-type still struct{}
-
-func (still) Now() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-
-func (still) Sleep(ctx context.Context, d time.Duration) error {
-	if d == time.Second { // the pulse of those who keep a lock fresh
-		<-ctx.Done()
-	}
-	return context.Cause(ctx)
-}
-
-// place is a repository whose backend can be exchanged, since opening one takes the time of a password.
+// place is a repository whose backend can be exchanged once it is open.
 type place struct {
 	storage.Backend
 	files *mem.Backend
 	repo  *repo.Repo
 }
 
-const pol chunker.Pol = 0x3da3358b4dc173
-
 func newPlace(t testing.TB, version uint, opt repo.Options) *place {
 	t.Helper()
-	return newPlaceOf(t, version, pol, opt)
+	return newPlaceOf(t, version, quickrepo.Polynomial, opt)
 }
 
 func newPlaceOf(t testing.TB, version uint, pol chunker.Pol, opt repo.Options) *place {
 	t.Helper()
 	files := mem.New()
 	p := &place{Backend: files, files: files}
-	opt.Clock, opt.PackSize = still{}, 4<<20
-	init := repo.InitOptions{KDF: crypto.KDF{N: 1 << 15, R: 8, P: 1}, Polynomial: pol, Version: version}
-	var err error
-	if p.repo, err = repo.Init(t.Context(), p, "password", opt, init); err != nil {
-		t.Fatal(err)
-	}
+	opt.PackSize = 4 << 20
+	p.repo, _ = quickrepo.Init(t, p, version, pol, opt)
 	return p
 }
 
@@ -67,60 +47,30 @@ func (p *place) plug(b storage.Backend) {
 
 // locked calls fn under a shared lock.
 func (p *place) locked(ctx context.Context, fn func(ctx context.Context) error) error {
-	locked, unlock, err := p.repo.Lock(ctx, repo.Shared, repo.LockOptions{})
-	if err != nil {
-		return err
-	}
-	return errors.Join(fn(locked), unlock())
-}
-
-// chunk returns one of the contents that files are made of; some of them compress well.
-func chunk(n int) []byte {
-	p := make([]byte, 300+n*37%900)
-	for i := range p {
-		p[i] = byte(n * (i + 1) >> (i % 7))
-	}
-	return append(p, fmt.Sprint(n)...)
+	return quickrepo.Locked(ctx, p.repo, repo.Shared, fn)
 }
 
 // backup makes a snapshot of directories with files of one chunk each.
 func (p *place) backup(t testing.TB, second int64, dirs ...[]int) *snapshot.Snapshot {
 	t.Helper()
 	s := &snapshot.Snapshot{Time: time.Unix(second, 0).UTC(), Hostname: "host", Paths: []string{"/"}, Parent: crypto.Hash(nil), Tags: []string{"a tag"}}
-	err := p.locked(t.Context(), func(ctx context.Context) error {
+	all := make([][][]int, len(dirs))
+	for i, dir := range dirs {
+		for _, number := range dir {
+			all[i] = append(all[i], []int{number})
+		}
+	}
+	err := p.locked(t.Context(), func(ctx context.Context) (err error) {
 		if err := p.repo.LoadIndex(ctx); err != nil {
 			return err
 		}
 		w := p.repo.NewWriter()
 		defer w.Close()
-		save := func(kind pack.Type, plain []byte) (crypto.ID, error) {
-			h := pack.Handle{ID: crypto.Hash(plain), Type: kind}
+		save := quickrepo.Save(func(h pack.Handle, plain []byte) error {
 			_, err := w.SaveBlob(ctx, h, plain)
-			return h.ID, err
-		}
-		var root tree.Builder
-		for i, dir := range dirs {
-			var b tree.Builder
-			for j, number := range dir {
-				id, err := save(pack.Data, chunk(number))
-				if err != nil {
-					return err
-				}
-				n := tree.Node{Meta: entry.Meta{Name: fmt.Sprintf("file%03d", j), Type: entry.File}, Content: []crypto.ID{id}}
-				if err := b.Append(&n); err != nil {
-					return err
-				}
-			}
-			id, err := save(pack.Tree, b.Finish())
-			if err != nil {
-				return err
-			}
-			if err := root.Append(&tree.Node{Meta: entry.Meta{Name: fmt.Sprintf("dir%03d", i), Type: entry.Dir}, Subtree: id}); err != nil {
-				return err
-			}
-		}
-		var err error
-		if s.Tree, err = save(pack.Tree, root.Finish()); err != nil {
+			return err
+		})
+		if s.Tree, _, err = save.Tree(all...); err != nil {
 			return err
 		}
 		if err := w.Flush(ctx); err != nil {

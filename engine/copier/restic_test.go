@@ -13,6 +13,7 @@ import (
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/storage/local"
+	"github.com/backstay/backstay/test/quickrepo"
 	"github.com/backstay/backstay/test/resticbin"
 )
 
@@ -25,7 +26,7 @@ func TestResticFindsNothingWrongWithACopy(t *testing.T) {
 	}
 	var repos []*repo.Repo
 	for _, dir := range dirs {
-		init := repo.InitOptions{KDF: crypto.KDF{N: 1 << 15, R: 8, P: 1}, Polynomial: pol}
+		init := repo.InitOptions{KDF: crypto.KDF{N: 1 << 15, R: 8, P: 1}, Polynomial: quickrepo.Polynomial}
 		r, err := repo.Init(ctx, local.New(local.OS{}, dir, local.Options{}), "password", repo.Options{}, init)
 		if err != nil {
 			t.Fatal(err)

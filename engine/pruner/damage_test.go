@@ -18,11 +18,7 @@ import (
 func (w *world) mix(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
-	key, err := crypto.NewKey(bytes.NewReader(w.random.first[32:])) // after the ID of the repository
-	if err != nil {
-		t.Fatal(err)
-	}
-	mixed := pack.NewWriter(key, rand.Reader, 1<<20)
+	mixed := pack.NewWriter(w.master, rand.Reader, 1<<20)
 	for id, blobs := range w.repo.Index().EachPack() {
 		err := w.repo.LoadEncoded(ctx, id, blobs, func(b pack.Blob, e repo.Encoded, err error) error {
 			if err == nil {

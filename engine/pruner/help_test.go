@@ -2,12 +2,8 @@ package pruner_test
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
 	"maps"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,51 +19,21 @@ import (
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/mem"
 	"github.com/backstay/backstay/storage/storagetest"
+	"github.com/backstay/backstay/test/quickrepo"
 )
 
-// still is a clock that stands still, at which locks neither wait nor grow old.
-type still struct{}
-
-func (still) Now() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-
-func (still) Sleep(ctx context.Context, d time.Duration) error {
-	if d == time.Second { // the pulse of those who keep a lock fresh
-		<-ctx.Done()
-	}
-	return context.Cause(ctx)
-}
-
-// recorder hands out random bytes and remembers the first ones, which the key is made of.
-type recorder struct {
-	mu    sync.Mutex
-	first []byte
-}
-
-func (r *recorder) Read(p []byte) (int, error) {
-	n, err := rand.Read(p)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.first) < 1<<10 {
-		r.first = append(r.first, p[:n]...)
-	}
-	return n, err
-}
-
-// socket is a backend that can be exchanged below an open repository, since opening one takes the time of a password.
+// socket is a backend that can be exchanged below an open repository.
 type socket struct{ storage.Backend }
 
 // world is a repository and what it should hold.
 type world struct {
 	socket *socket
 	files  *mem.Backend
-	random *recorder
+	master *crypto.Key
 	repo   *repo.Repo
-	kept   map[crypto.ID]content // snapshots
-	copies bool                  // blobs may lie in several packs
+	kept   map[crypto.ID]quickrepo.Content // snapshots
+	copies bool                            // blobs may lie in several packs
 }
-
-// content is the files of a snapshot by their paths, each with its chunks.
-type content map[string][]crypto.ID
 
 // fatal is what testing.TB and rapid.T have in common.
 type fatal interface {
@@ -79,14 +45,9 @@ type fatal interface {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	files := mem.New()
-	s := &socket{files}
-	init := repo.InitOptions{KDF: crypto.KDF{N: 1 << 15, R: 8, P: 1}, Polynomial: 0x3da3358b4dc173}
-	random := new(recorder)
-	r, err := repo.Init(t.Context(), s, "password", repo.Options{Clock: still{}, PackSize: 4 << 20, Rand: random}, init)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &world{socket: s, files: files, random: random, repo: r, kept: map[crypto.ID]content{}}
+	w := &world{socket: &socket{files}, files: files, kept: map[crypto.ID]quickrepo.Content{}}
+	w.repo, w.master = quickrepo.Init(t, w.socket, 2, quickrepo.Polynomial, repo.Options{PackSize: 4 << 20})
+	return w
 }
 
 // plug puts a backend below the repository, which knows nothing of its index then.
@@ -105,20 +66,7 @@ func (w *world) fork() *world {
 
 // locked calls fn under a lock.
 func (w *world) locked(ctx context.Context, mode repo.LockMode, fn func(ctx context.Context) error) error {
-	locked, unlock, err := w.repo.Lock(ctx, mode, repo.LockOptions{})
-	if err != nil {
-		return err
-	}
-	return errors.Join(fn(locked), unlock())
-}
-
-// chunk returns one of the contents that files are made of.
-func chunk(n int) []byte {
-	p := make([]byte, 200+n*37%900)
-	for i := range p {
-		p[i] = byte(n * (i + 1) >> (i % 7))
-	}
-	return append(p, fmt.Sprint(n)...)
+	return quickrepo.Locked(ctx, w.repo, mode, fn)
 }
 
 // backup makes a snapshot of directories of files; each file is a list of chunks. A second program that doesn't know what the
@@ -126,43 +74,15 @@ func chunk(n int) []byte {
 func (w *world) backup(t fatal, ctx context.Context, again bool, dirs ...[][]int) crypto.ID {
 	t.Helper()
 	w.copies = w.copies || again
-	s := &snapshot.Snapshot{Time: still{}.Now().Add(time.Duration(len(w.kept)) * time.Hour), Hostname: "host", Paths: []string{"/"}}
-	files := content{}
-	err := w.locked(ctx, repo.Shared, func(ctx context.Context) error {
+	s := &snapshot.Snapshot{Time: quickrepo.Still{}.Now().Add(time.Duration(len(w.kept)) * time.Hour), Hostname: "host", Paths: []string{"/"}}
+	var files quickrepo.Content
+	err := w.locked(ctx, repo.Shared, func(ctx context.Context) (err error) {
 		if err := w.repo.LoadIndex(ctx); err != nil {
 			return err
 		}
 		writer := w.repo.NewWriter()
 		defer writer.Close()
-		save := func(h pack.Handle, p []byte) error {
-			if !again {
-				_, err := writer.SaveBlob(ctx, h, p)
-				return err
-			}
-			return w.repo.Encoder().Encode(h, p, func(e repo.Encoded) error {
-				_, err := writer.Save(ctx, e)
-				return err
-			})
-		}
-		var root tree.Builder
-		for i, dir := range dirs {
-			name := fmt.Sprintf("dir%03d", i)
-			id, err := saveDir(save, name, dir, files)
-			if err != nil {
-				return err
-			}
-			if err := root.Append(&tree.Node{Meta: entry.Meta{Name: name, Type: entry.Dir}, Subtree: id}); err != nil {
-				return err
-			}
-			if i%2 == 0 { // several packs
-				if err := writer.Flush(ctx); err != nil {
-					return err
-				}
-			}
-		}
-		p := root.Finish()
-		s.Tree = crypto.Hash(p)
-		if err := save(pack.Handle{ID: s.Tree, Type: pack.Tree}, p); err != nil {
+		if s.Tree, files, err = w.saver(ctx, writer, again).Tree(dirs...); err != nil {
 			return err
 		}
 		if err := writer.Flush(ctx); err != nil {
@@ -177,26 +97,27 @@ func (w *world) backup(t fatal, ctx context.Context, again bool, dirs ...[][]int
 	return s.ID
 }
 
-func saveDir(save func(pack.Handle, []byte) error, name string, dir [][]int, files content) (crypto.ID, error) {
-	var b tree.Builder
-	for i, numbers := range dir {
-		n := tree.Node{Meta: entry.Meta{Name: fmt.Sprintf("file%03d", i), Type: entry.File}, Content: []crypto.ID{}}
-		for _, number := range numbers {
-			h := pack.Handle{ID: crypto.Hash(chunk(number)), Type: pack.Data}
-			if err := save(h, chunk(number)); err != nil {
-				return crypto.ID{}, err
-			}
-			n.Content = append(n.Content, h.ID)
-			n.Size += uint64(len(chunk(number)))
+// saver saves with the writer, which closes its packs after every other directory.
+func (w *world) saver(ctx context.Context, writer *repo.Writer, again bool) quickrepo.Save {
+	trees := 0
+	return func(h pack.Handle, p []byte) error {
+		var err error
+		if again {
+			err = w.repo.Encoder().Encode(h, p, func(e repo.Encoded) error {
+				_, err := writer.Save(ctx, e)
+				return err
+			})
+		} else {
+			_, err = writer.SaveBlob(ctx, h, p)
 		}
-		files[name+"/"+n.Name] = n.Content
-		if err := b.Append(&n); err != nil {
-			return crypto.ID{}, err
+		if h.Type == pack.Tree {
+			trees++
 		}
+		if err == nil && h.Type == pack.Tree && trees%2 == 1 {
+			err = writer.Flush(ctx)
+		}
+		return err
 	}
-	p := b.Finish()
-	id := crypto.Hash(p)
-	return id, save(pack.Handle{ID: id, Type: pack.Tree}, p)
 }
 
 // forget removes a snapshot.
@@ -253,7 +174,7 @@ func (w *world) intact(t fatal, ctx context.Context) {
 		if s == nil {
 			t.Fatalf("snapshot %s is gone", id.Short())
 		}
-		files := content{}
+		files := quickrepo.Content{}
 		for item, err := range tree.Walk(ctx, w.repo, s.Tree, nil) {
 			if err != nil {
 				t.Fatalf("walk snapshot %s: %q: %v", id.Short(), item.Path, err)
@@ -280,13 +201,11 @@ func (w *world) intact(t fatal, ctx context.Context) {
 }
 
 // names returns the files of a folder that are there.
-func (w *world) names(t fatal, ctx context.Context, kind repo.FileType) (names []string) {
+func (w *world) names(t fatal, ctx context.Context, kind repo.FileType) []string {
 	t.Helper()
-	for info, err := range w.files.List(ctx, string(kind)) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, info.Name)
+	names, err := quickrepo.Names(ctx, w.files, string(kind))
+	if err != nil {
+		t.Fatal(err)
 	}
 	return names
 }

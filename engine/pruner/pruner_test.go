@@ -13,6 +13,7 @@ import (
 	"github.com/backstay/backstay/engine/pack"
 	"github.com/backstay/backstay/engine/pruner"
 	"github.com/backstay/backstay/engine/repo"
+	"github.com/backstay/backstay/test/quickrepo"
 )
 
 func TestAllThatIsUnusedGoesWhereNothingUnusedMayStay(t *testing.T) {
@@ -181,7 +182,7 @@ func TestADamagedBlobStopsThePruneBeforeItsPackGoes(t *testing.T) {
 	first := w.backup(t, ctx, false, [][]int{{1, 2, 3, 4, 5}})
 	w.backup(t, ctx, false, [][]int{{4, 1}})
 	w.forget(t, ctx, first)
-	l := w.place(t, chunk(4))
+	l := w.place(t, quickrepo.Chunk(4))
 	flip := func(p []byte) []byte { p[l.Offset+20] ^= 1; return p }
 	w.change(t, repo.Packs.Name(l.Pack), flip)
 	_, _, err := w.prune(ctx, pruner.Options{MaxUnused: pruner.Bytes(0)})

@@ -13,6 +13,7 @@ import (
 	"github.com/backstay/backstay/progress"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/storagetest"
+	"github.com/backstay/backstay/test/quickrepo"
 )
 
 // lists is which listing of a prune is of which folder; the first ones are those of the lock.
@@ -115,7 +116,7 @@ func TestNothingIsRemovedWhereSomethingNeededIsLost(t *testing.T) {
 		}
 	}
 	flip := func(p []byte) []byte { p[len(p)/2] ^= 1; return p }
-	place := w.place(t, chunk(31))
+	place := w.place(t, quickrepo.Chunk(31))
 	data := repo.Packs.Name(place.Pack)
 
 	f := w.fork()
@@ -188,7 +189,7 @@ func (w *world) plant(t *testing.T, text string) {
 		if err := writer.Flush(ctx); err != nil {
 			return err
 		}
-		return snapshot.Save(ctx, w.repo, &snapshot.Snapshot{Time: still{}.Now(), Tree: id, Paths: []string{"/"}})
+		return snapshot.Save(ctx, w.repo, &snapshot.Snapshot{Time: quickrepo.Still{}.Now(), Tree: id, Paths: []string{"/"}})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +246,7 @@ func TestWhatAppearsAfterThePlanStopsIt(t *testing.T) {
 func TestAnUnneededPackThatIsGoneIsNoReasonToRefuse(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	w.forget(t, ctx, w.rounds(t, ctx, 4)[0])
-	l := w.place(t, chunk(0))
+	l := w.place(t, quickrepo.Chunk(0))
 	if err := w.files.Remove(ctx, repo.Packs.Name(l.Pack)); err != nil {
 		t.Fatal(err)
 	}

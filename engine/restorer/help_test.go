@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -22,56 +21,26 @@ import (
 	"github.com/backstay/backstay/entry"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/mem"
+	"github.com/backstay/backstay/test/quickrepo"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// still is a clock that stands still, at which locks neither wait nor grow old.
-type still struct{}
-
-func (still) Now() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-
-func (still) Sleep(ctx context.Context, d time.Duration) error {
-	if d == time.Second { // the pulse of those who keep a lock fresh
-		<-ctx.Done()
-	}
-	return context.Cause(ctx)
-}
-
-// front lets a test stand between a repository and its storage.
-type front struct {
+// site is a repository that a test fills. Its files are in memory and can be changed there; another Backend can stand before them.
+type site struct {
 	storage.Backend
 	files *mem.Backend
-}
-
-// shared is the one repository of all tests, which run one after the other: to make one takes the time of a password.
-var shared = sync.OnceValues(func() (*site, error) {
-	s := &site{front: &front{Backend: mem.New()}}
-	var err error
-	s.repo, err = repo.Init(context.Background(), s.front, "password", repo.Options{Clock: still{}, PackSize: 4 << 20, Connections: 4},
-		repo.InitOptions{KDF: crypto.KDF{N: 1 << 15, R: 8, P: 1}})
-	return s, err
-})
-
-// site is a repository that a test fills. Its files are in memory and can be changed there.
-type site struct {
-	*front
-	t    testing.TB
-	repo *repo.Repo
-	ctx  context.Context // with a lock
+	t     testing.TB
+	repo  *repo.Repo
+	ctx   context.Context // with a lock
 }
 
 // newSite returns an empty repository.
 func newSite(t testing.TB) *site {
 	t.Helper()
-	base, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := *base
-	s.t, s.files = t, mem.New()
+	s := &site{files: mem.New(), t: t}
 	s.Backend = s.files
-	s.repo.ForgetIndex()
+	s.repo, _ = quickrepo.Init(t, s, 2, quickrepo.Polynomial, repo.Options{PackSize: 4 << 20, Connections: 4})
 	ctx, unlock, err := s.repo.Lock(context.Background(), repo.Shared, repo.LockOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +52,7 @@ func newSite(t testing.TB) *site {
 			t.Errorf("unlock: %v", err)
 		}
 	})
-	return &s
+	return s
 }
 
 // blobs saves blobs, in the order given, in a pack of their own for each type, and returns their IDs.
@@ -148,7 +117,7 @@ func keys(f folder) iter.Seq[string] {
 
 func (s *site) node(name string, what any) tree.Node {
 	s.t.Helper()
-	at := still{}.Now()
+	at := quickrepo.Still{}.Now()
 	n := tree.Node{Meta: entry.Meta{Name: name, ModTime: at, AccessTime: at, ChangeTime: at, Links: 1}}
 	switch what := what.(type) {
 	case folder:

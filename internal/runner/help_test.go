@@ -14,7 +14,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/entry"
@@ -22,77 +21,26 @@ import (
 	"github.com/backstay/backstay/source"
 	"github.com/backstay/backstay/source/files"
 	"github.com/backstay/backstay/storage"
-	"github.com/backstay/backstay/storage/mem"
+	"github.com/backstay/backstay/test/quickrepo"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// still is a clock that stands still, at which locks neither wait nor grow old.
-type still struct{}
+var now = quickrepo.Still{}.Now()
 
-var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-
-func (still) Now() time.Time { return now }
-
-func (still) Sleep(ctx context.Context, d time.Duration) error {
-	if d == time.Second { // the pulse of those who keep a lock fresh
-		<-ctx.Done()
-	}
-	return context.Cause(ctx)
-}
-
-// slot is a repository whose storage can be exchanged, since to make one takes the time of a password. All have the same
-// polynomial.
-type slot struct {
-	storage.Backend
-	repo *repo.Repo
-	init *mem.Backend // what a new one consists of
-}
-
-// free are the slots that no test uses now. Tests run one after the other.
-var free []*slot
-
-// newRepo returns a new repository in b.
+// newRepo returns a new repository in b. All have the same polynomial.
 func newRepo(t testing.TB, b storage.Backend) *repo.Repo {
 	t.Helper()
-	if len(free) == 0 {
-		s := &slot{init: mem.New()}
-		s.Backend = s.init
-		var err error
-		s.repo, err = repo.Init(t.Context(), s, "password", repo.Options{Clock: still{}},
-			repo.InitOptions{Polynomial: 0x3da3358b4dc173, KDF: crypto.KDF{N: 1 << 15, R: 8, P: 1}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		free = append(free, s)
-	}
-	s := free[0]
-	free = free[1:]
-	t.Cleanup(func() { free = append(free, s) })
-	for _, name := range append(names(t, s.init, "keys"), "config") {
-		content, err := storage.LoadAll(t.Context(), s.init, name)
-		if err == nil {
-			err = b.Save(t.Context(), name, storage.Bytes(content))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.Backend = b
-	s.repo.ForgetIndex()
-	return s.repo
+	r, _ := quickrepo.Init(t, b, 2, quickrepo.Polynomial, repo.Options{})
+	return r
 }
 
 // names returns the files in some folders of a storage.
-func names(t testing.TB, b storage.Backend, dirs ...string) (found []string) {
+func names(t testing.TB, b storage.Backend, dirs ...string) []string {
 	t.Helper()
-	for _, dir := range dirs {
-		for info, err := range b.List(context.Background(), dir) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			found = append(found, info.Name)
-		}
+	found, err := quickrepo.Names(t.Context(), b, dirs...)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return found
 }

@@ -4,7 +4,6 @@ package good
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -135,11 +134,7 @@ func (g *rig) locked(ctx context.Context, b storage.Backend, mode repo.LockMode,
 	if err != nil {
 		return err
 	}
-	ctx, unlock, err := r.Lock(ctx, mode, repo.LockOptions{})
-	if err != nil {
-		return err
-	}
-	return errors.Join(fn(ctx, r), unlock())
+	return quickrepo.Locked(ctx, r, mode, func(ctx context.Context) error { return fn(ctx, r) })
 }
 
 // check reads all data of the repository and returns what it finds beside what the rig knows to be there.

@@ -1,4 +1,4 @@
-// Package quickrepo makes repositories for tests whose keys take no time to open.
+// Package quickrepo makes repositories for tests whose keys take no time to open, and fills them with chunks by number.
 //
 // A real key is slow by design, and no program writes one that isn't; here the config and the key files are put together byte by
 // byte. Whoever opens such a repository, restic too, takes the cost that a key file names.
