@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -21,19 +22,30 @@ func (p *program) newFind() *cobra.Command {
 	var f finder
 	var oldest, newest string
 	var names []string
+	var ids idFlags
 	cmd := &cobra.Command{
-		Use:   "find PATTERN...",
-		Short: "Find files by name in all snapshots",
+		Use:   "find PATTERN...|ID...",
+		Short: "Find files in all snapshots, by name or by what they are stored in",
 		Long: `Find what has a name like one of the patterns, in all snapshots, those that the flags select, or those named by --snapshot.
 In a pattern * stands for any characters, ? for any one and [a-z] for one of several, none of them for a slash. A pattern that
 begins with a slash fits the whole path from its beginning, any other one a name, or several in a row, at any place. What
-is found in a folder that fits is listed too.`,
+is found in a folder that fits is listed too.
+
+With --blob, --tree or --pack find what uses the blobs, the trees, or whatever is in the packs of these ids, which a check may have
+named as damaged or missing: each path of each snapshot. The first digits of an id will do.`,
 		Example: `  backstay find '*.docx' -r /srv/backup
   backstay find --ignore-case 'invoice*' --host office -r /srv/backup
-  backstay find /etc/nginx --snapshot latest -l -r /srv/backup`,
-		Args: wants(1, -1, "a pattern"),
+  backstay find /etc/nginx --snapshot latest -l -r /srv/backup
+  backstay find --blob 98ea6e4f --show-pack-id -r /srv/backup
+  backstay find --pack 9843bb9b 5a1d39cf -r /srv/backup`,
+		Args: wants(1, -1, "a pattern, or an id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, err := range []error{f.parse(args), parseBound(oldest, &f.oldest), parseBound(newest, &f.newest)} {
+			kind, err := ids.kind(cmd.Flags())
+			parse := f.parse
+			if kind != "" {
+				parse = checkIDs
+			}
+			for _, err := range []error{err, parse(args), parseBound(oldest, &f.oldest), parseBound(newest, &f.newest)} {
 				if err != nil {
 					return usageError(cmd, "%w", err)
 				}
@@ -46,15 +58,16 @@ is found in a folder that fits is listed too.`,
 				if err := r.LoadIndex(ctx); err != nil {
 					return err
 				}
-				if err := p.find(ctx, r, all, &f); err != nil {
-					return err
+				if kind == "" {
+					return errors.Join(p.find(ctx, r, all, &f), unread)
 				}
-				return unread
+				return errors.Join(p.findUses(ctx, r, all, kind, args, ids.showPack), unread)
 			})
 		},
 	}
 	sel.register(cmd.Flags())
 	p.registerNoLock(cmd)
+	ids.register(cmd.Flags())
 	cmd.Flags().StringArrayVarP(&names, "snapshot", "s", nil, "search in the snapshot of this `id`, or 'latest'; may be repeated")
 	cmd.Flags().BoolVarP(&f.ignoreCase, "ignore-case", "i", false, "take small and capital letters for the same")
 	cmd.Flags().BoolVarP(&f.long, "long", "l", false, "show mode, owner, size and time")
@@ -189,13 +202,16 @@ type findText struct {
 }
 
 func (t *findText) hit(s *snapshot.Snapshot, name string, n *tree.Node) error {
-	if s != t.last {
-		t.last = s
-		if err := t.p.say("snapshot %s, %s:", s.ID.Short(), show.Time(s.Time.Local())); err != nil {
-			return err
-		}
+	return cmp.Or(t.begin(s), t.p.printNode(name, n, t.long, false))
+}
+
+// begin says which snapshot the next hits are in.
+func (t *findText) begin(s *snapshot.Snapshot) error {
+	if s == t.last {
+		return nil
 	}
-	return t.p.printNode(name, n, t.long, false)
+	t.last = s
+	return t.p.say("snapshot %s, %s:", s.ID.Short(), show.Time(s.Time.Local()))
 }
 
 func (t *findText) end() error { return nil }
