@@ -21,7 +21,7 @@ import (
 func (p *program) newStats() *cobra.Command {
 	var sel selection
 	var mode string
-	modes := []string{"restore-size", "files-by-contents", "raw-data"}
+	modes := []string{"restore-size", "files-by-contents", "blobs-per-file", "raw-data"}
 	cmd := &cobra.Command{
 		Use:   "stats [SNAPSHOT...]",
 		Short: "Say how large snapshots are",
@@ -29,9 +29,12 @@ func (p *program) newStats() *cobra.Command {
 
   restore-size        what a restore of each snapshot would write; a file with several names counts once in a snapshot
   files-by-contents   each content once, however many files of any snapshot have it
+  blobs-per-file      of the files of files-by-contents, each under the path where it was first met, the blobs: those that several
+                      versions of a path share count once, those that different paths share count for each
   raw-data            what the repository holds for them: each blob once, compressed`,
 		Example: `  backstay stats latest -r /srv/backup
-  backstay stats --mode raw-data -r /srv/backup`,
+  backstay stats --mode raw-data -r /srv/backup
+  backstay stats --mode blobs-per-file --host web1 -r /srv/backup`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(modes, mode) {
 				return usageError(cmd, "mode %q is none of %s", mode, strings.Join(modes, ", "))
@@ -63,7 +66,8 @@ func (p *program) newStats() *cobra.Command {
 type stats struct {
 	TotalSize         uint64  `json:"total_size"`
 	TotalUncompressed uint64  `json:"total_uncompressed_size,omitempty"`
-	CompressionRatio  float64 `json:"compression_ratio,omitempty"`
+	CompressionRatio  float64 `json:"compression_ratio,omitempty"`        // of the blobs that are compressed
+	Progress          float64 `json:"compression_progress,omitempty"`     // percent that are, by their size before
 	SpaceSaving       float64 `json:"compression_space_saving,omitempty"` // percent
 	TotalFiles        uint64  `json:"total_file_count"`
 	TotalBlobs        uint64  `json:"total_blob_count,omitempty"`
@@ -75,14 +79,16 @@ type counter struct {
 	r       *repo.Repo
 	mode    string
 	sums    stats
-	seen    map[pack.Handle]struct{} // trees walked, blobs counted
-	files   map[[sha256.Size]byte]struct{}
-	links   map[[2]uint64]struct{} // files with several names, by device and inode, of one snapshot
-	unknown int                    // blobs that no index names
+	seen    map[pack.Handle]struct{}       // trees walked, blobs counted
+	met     map[[sha256.Size]byte]struct{} // hashes of contents; of paths, and of blobs with their paths
+	links   map[[2]uint64]struct{}         // files with several names, by device and inode, of one snapshot
+	unknown int                            // blobs that no index names
+
+	compressed, before uint64 // sizes of the blobs that are compressed, now and before
 }
 
 func newCounter(r *repo.Repo, mode string) *counter {
-	return &counter{r: r, mode: mode, seen: make(map[pack.Handle]struct{}), files: make(map[[sha256.Size]byte]struct{}), links: make(map[[2]uint64]struct{})}
+	return &counter{r: r, mode: mode, seen: make(map[pack.Handle]struct{}), met: make(map[[sha256.Size]byte]struct{}), links: make(map[[2]uint64]struct{})}
 }
 
 func (p *program) count(ctx context.Context, r *repo.Repo, all []*snapshot.Snapshot, c *counter) (lost int, err error) {
@@ -105,7 +111,7 @@ func (c *counter) leaves(_ string, n *tree.Node) bool {
 	return c.mode != "restore-size" && !c.blob(pack.Handle{ID: n.Subtree, Type: pack.Tree})
 }
 
-func (c *counter) node(_ string, n *tree.Node) error {
+func (c *counter) node(name string, n *tree.Node) error {
 	switch c.mode {
 	case "restore-size":
 		c.sums.TotalFiles++
@@ -113,8 +119,13 @@ func (c *counter) node(_ string, n *tree.Node) error {
 			c.sums.TotalSize += n.Size
 		}
 	case "files-by-contents":
-		if n.Type == entry.File {
-			c.content(n.Content)
+		if n.Type == entry.File && c.first(content(n)) {
+			c.sums.TotalFiles++
+			c.sums.TotalSize += c.size(n.Content...)
+		}
+	case "blobs-per-file":
+		if n.Type == entry.File && c.first(content(n)) {
+			c.references(name, n.Content)
 		}
 	case "raw-data":
 		for _, id := range n.Content {
@@ -135,22 +146,46 @@ func (c *counter) linked(n *tree.Node) bool {
 	return seen
 }
 
-func (c *counter) content(ids []crypto.ID) {
-	h, size := sha256.New(), uint64(0)
+// references counts a file's blobs, of those that its path had before only the new ones.
+func (c *counter) references(name string, ids []crypto.ID) {
+	if len(ids) > 0 && c.first([]byte("/"+name)) {
+		c.sums.TotalFiles++
+	}
 	for _, id := range ids {
-		h.Write(id[:])
+		if c.first(append([]byte("/"+name+"\x00"), id[:]...)) {
+			c.sums.TotalBlobs++
+			c.sums.TotalSize += c.size(id)
+		}
+	}
+}
+
+// content is what two files of the same content have in common.
+func content(n *tree.Node) []byte {
+	p := make([]byte, 0, len(n.Content)*len(crypto.ID{}))
+	for _, id := range n.Content {
+		p = append(p, id[:]...)
+	}
+	return p
+}
+
+// first reports whether it is called with p for the first time.
+func (c *counter) first(p []byte) bool {
+	key := sha256.Sum256(p)
+	_, seen := c.met[key]
+	c.met[key] = struct{}{}
+	return !seen
+}
+
+// size adds up the blobs.
+func (c *counter) size(ids ...crypto.ID) (size uint64) {
+	for _, id := range ids {
 		n, ok := c.r.Index().Size(pack.Handle{ID: id, Type: pack.Data})
 		if !ok {
 			c.unknown++
 		}
 		size += uint64(n)
 	}
-	key := [sha256.Size]byte(h.Sum(nil))
-	if _, seen := c.files[key]; !seen {
-		c.files[key] = struct{}{}
-		c.sums.TotalFiles++
-		c.sums.TotalSize += size
-	}
+	return size
 }
 
 // blob counts a blob, in the mode that counts them, and reports whether it is met for the first time.
@@ -167,7 +202,12 @@ func (c *counter) blob(h pack.Handle) bool {
 		}
 		c.sums.TotalBlobs++
 		c.sums.TotalSize += uint64(at.Length)
-		c.sums.TotalUncompressed += uint64(at.PlainLength()) + crypto.Overhead
+		before := uint64(at.PlainLength()) + crypto.Overhead
+		c.sums.TotalUncompressed += before
+		if at.UncompressedLength > 0 {
+			c.compressed += uint64(at.Length)
+			c.before += before
+		}
 	}
 	return true
 }
@@ -175,9 +215,15 @@ func (c *counter) blob(h pack.Handle) bool {
 func (c *counter) result(snapshots int) stats {
 	s := c.sums
 	s.Snapshots = snapshots
-	if s.TotalSize > 0 && s.TotalUncompressed > 0 {
-		s.CompressionRatio = float64(s.TotalUncompressed) / float64(s.TotalSize)
-		s.SpaceSaving = 100 * (1 - 1/s.CompressionRatio)
+	if c.r.Config().Version < 2 { // nothing can be compressed
+		s.TotalUncompressed = 0
+	}
+	if c.compressed > 0 {
+		s.CompressionRatio = float64(c.before) / float64(c.compressed)
+	}
+	if s.TotalUncompressed > 0 {
+		s.Progress = 100 * float64(c.before) / float64(s.TotalUncompressed)
+		s.SpaceSaving = 100 * (1 - float64(s.TotalSize)/float64(s.TotalUncompressed))
 	}
 	return s
 }
@@ -189,8 +235,12 @@ func (p *program) printStats(mode string, s stats) error {
 	rows := [][2]string{{"Snapshots", show.Count(s.Snapshots)}}
 	if mode != "raw-data" {
 		rows = append(rows, [2]string{"Files", show.Count(s.TotalFiles)})
-	} else {
-		rows = append(rows, [2]string{"Blobs", show.Count(s.TotalBlobs)}, [2]string{"Before compression", show.Size(s.TotalUncompressed)})
+	}
+	if s.TotalBlobs > 0 {
+		rows = append(rows, [2]string{"Blobs", show.Count(s.TotalBlobs)})
+	}
+	if s.TotalUncompressed > 0 {
+		rows = append(rows, [2]string{"Before compression", show.Size(s.TotalUncompressed)})
 	}
 	rows = append(rows, [2]string{"Size", show.Size(s.TotalSize)})
 	for _, row := range rows {
