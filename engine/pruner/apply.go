@@ -43,6 +43,9 @@ type apply struct {
 }
 
 func (a *apply) run(ctx context.Context) error {
+	if len(a.opt.Without) > 0 {
+		return &RefusedError{Hint: "Remove these snapshots, then make a new plan.", Err: ErrWithout}
+	}
 	if len(a.unindexed) == 0 && !a.newIndex() {
 		return nil
 	}

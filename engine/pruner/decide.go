@@ -182,8 +182,12 @@ func (p *Plan) choosePartly(packs []*packState) {
 	}
 }
 
-// chooseSmall takes the packs that are far from full, if those of a type make fewer when put together.
+// chooseSmall takes the packs that are far from full, if those of a type make fewer when put together. The smallest come first: of
+// them the most fit into a bound.
 func (p *Plan) chooseSmall(packs []*packState) {
+	slices.SortFunc(packs, func(a, b *packState) int {
+		return cmp.Or(cmp.Compare(a.size, b.size), bytes.Compare(a.id[:], b.id[:]))
+	})
 	target := int64(p.repo.Options().PackSize)
 	var byType [2][]*packState
 	for _, s := range packs {

@@ -28,6 +28,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/index"
 	"github.com/backstay/backstay/progress"
 )
@@ -40,6 +41,8 @@ var (
 	ErrMissing = errors.New("data that snapshots need is missing")
 	// ErrChanged means that snapshots or index files came or went since the plan was made.
 	ErrChanged = errors.New("the repository has changed since the plan was made")
+	// ErrWithout means that the plan was made as if some snapshots were gone.
+	ErrWithout = errors.New("the plan leaves out snapshots that were there")
 )
 
 // RefusedError says why no space can be freed safely. Nothing was removed.
@@ -66,7 +69,10 @@ type Options struct {
 	MinSnapshots int
 	// AllowEmpty says that the caller knows for sure that no snapshot is left, as who has just removed the last one does.
 	AllowEmpty bool
-	Progress   progress.Func
+	// Without are snapshots that Prepare takes for removed, to foretell what a prune will free once they are. Such a plan is for
+	// its Figures alone: Apply refuses it, whether they are there still or not.
+	Without  map[crypto.ID]bool
+	Progress progress.Func
 
 	indexBlobs int // that make an index file full; tests have fewer
 }

@@ -22,13 +22,16 @@ func (p *Plan) loadSnapshots(ctx context.Context) (roots []crypto.ID, err error)
 		var file *snapshot.FileError
 		switch {
 		case errors.As(err, &file):
+			if p.opt.Without[file.ID] {
+				continue
+			}
 			if err := p.passOver(ctx, file); err != nil {
 				return nil, err
 			}
 			p.snapshots[file.ID] = true
 		case err != nil:
 			return nil, err
-		default:
+		case !p.opt.Without[s.ID]:
 			p.snapshots[s.ID] = true
 			p.Figures.Snapshots++
 			roots = append(roots, s.Tree)
