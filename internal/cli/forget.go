@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/internal/cli/show"
@@ -58,7 +59,7 @@ func (f *forgetFlags) register(flags *pflag.FlagSet) {
 	}
 	flags.StringArrayVar(&f.tags, "keep-tag", nil, "keep snapshots with all of these `tags`, as tag,tag; may be repeated")
 	flags.StringVarP(&f.groupBy, "group-by", "g", "host,paths", "apply the rules to each group of the same `host,paths,tags`, or of several of these words")
-	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "show what would be removed, and which rule keeps the others, and change nothing")
+	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "show what would be removed, which rule keeps the others and, with --prune, what that would free, and change nothing")
 	flags.BoolVar(&f.prune, "prune", false, "free the space as well, see 'backstay prune --help'")
 	f.pruning.register(flags)
 }
@@ -114,8 +115,22 @@ func (p *program) forget(cmd *cobra.Command, f *forgetFlags, args []string) erro
 			return err
 		}
 		prune.MinSnapshots, prune.AllowEmpty = left, left == 0
+		if f.dryRun {
+			prune.Without = removed(groups)
+		}
 		return p.prune(ctx, r, prune, f.dryRun)
 	})
+}
+
+// removed returns the snapshots that go.
+func removed(groups []runner.Forgotten) map[crypto.ID]bool {
+	gone := make(map[crypto.ID]bool)
+	for _, g := range groups {
+		for _, s := range g.Remove {
+			gone[s.ID] = true
+		}
+	}
+	return gone
 }
 
 // forgottenJSON is a group in restic's words.
