@@ -1,15 +1,14 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/backstay/backstay/engine/crypto"
+	"github.com/backstay/backstay/engine/differ"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/engine/tree"
@@ -90,26 +89,21 @@ func (p *program) versions(ctx context.Context, r *repo.Repo, all []*snapshot.Sn
 	return versions, lost, nil
 }
 
-// changeOf says in a word how a path differs between two snapshots; "" if not at all.
+// changeOf says in a word how a path differs between two snapshots; "" if not at all. A folder is changed with what it holds.
 func changeOf(before, n *tree.Node) string {
-	switch {
+	switch kind := differ.Compare(before, n); {
 	case before == nil && n == nil:
 		return ""
-	case before == nil:
+	case kind == differ.Added:
 		return "new"
-	case n == nil:
+	case kind == differ.Removed:
 		return "gone"
-	case before.Type != n.Type, !slices.Equal(before.Content, n.Content), before.Subtree != n.Subtree, before.LinkTarget != n.LinkTarget, before.Device != n.Device:
+	case kind == differ.Retyped, kind == differ.Modified, before.Subtree != n.Subtree:
 		return "changed"
-	case !sameAttributes(&before.Meta, &n.Meta):
+	case kind == differ.Metadata:
 		return "attributes"
 	}
 	return ""
-}
-
-func sameAttributes(a, b *entry.Meta) bool {
-	return a.Mode == b.Mode && a.UID == b.UID && a.GID == b.GID && a.ModTime.Equal(b.ModTime) &&
-		slices.EqualFunc(a.Attributes, b.Attributes, func(a, b entry.Attribute) bool { return a.Name == b.Name && bytes.Equal(a.Value, b.Value) })
 }
 
 // versionJSON is a version as one line of JSON.
