@@ -105,7 +105,7 @@ func (w *wanted) objectType() pack.Type {
 	return pack.Data
 }
 
-// findObjects looks up ids that are given in part. An id that no index knows may be used all the same: that is how data is missed.
+// findObjects looks up which ids begin with the digits given. One that no index knows may be used all the same: its data is lost then.
 func (w *wanted) findObjects() error {
 	var short []*asked
 	for i := range w.asked {

@@ -42,7 +42,7 @@ func (p *program) findUses(ctx context.Context, r *repo.Repo, all []*snapshot.Sn
 		return err
 	}
 	u := useSearch{wanted: w, p: p, showPack: showPack, header: findText{p: p}, barren: r.Index().NewSet()}
-	total := 0
+	missed := 0
 	for _, s := range all {
 		enter, err := u.begin(s)
 		if err != nil {
@@ -56,12 +56,12 @@ func (p *program) findUses(ctx context.Context, r *repo.Repo, all []*snapshot.Sn
 			return err
 		}
 		u.finish(lost)
-		total += lost
+		missed += lost
 	}
 	if err := u.end(); err != nil {
 		return err
 	}
-	return errors.Join(unreadable(total), w.judge(p, total == 0))
+	return errors.Join(unreadable(missed), w.judge(p, missed == 0))
 }
 
 // begin reports whether there may be anything below the root of a snapshot.
@@ -81,7 +81,10 @@ func (u *useSearch) leaves(_ string, n *tree.Node) bool {
 func (u *useSearch) node(name string, n *tree.Node) error {
 	u.leave(name)
 	if n.Type == entry.Dir {
-		err := u.object(pack.Handle{ID: n.Subtree, Type: pack.Tree}, name)
+		var err error
+		if h := (pack.Handle{ID: n.Subtree, Type: pack.Tree}); u.wants(h) {
+			err = u.object(h, name)
+		}
 		u.open = append(u.open, folder{name: name, tree: n.Subtree})
 		return err
 	}
@@ -102,11 +105,8 @@ func (u *useSearch) node(name string, n *tree.Node) error {
 	return nil
 }
 
-// object takes in what the folder has that was opened last.
+// object takes in what is wanted and in the folder that was opened last.
 func (u *useSearch) object(h pack.Handle, name string) error {
-	if !u.wants(h) {
-		return nil
-	}
 	in := &u.open[len(u.open)-1]
 	in.used = true
 	return u.print(h, name, in.tree)
