@@ -32,19 +32,19 @@ type sourceFlags struct {
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.excludes, "exclude", "e", nil, "leave out what matches the `pattern`; may be repeated")
-	flags.StringArrayVar(&f.iexcludes, "iexclude", nil, "the same without regard to case")
-	flags.StringArrayVar(&f.excludeFiles, "exclude-file", nil, "read patterns from a `file`, one a line")
-	flags.StringArrayVar(&f.iexcludeFiles, "iexclude-file", nil, "the same without regard to case")
+	flags.StringArrayVar(&f.iexcludes, "iexclude", nil, "leave out what matches the `pattern`, small and capital letters being the same; may be repeated")
+	flags.StringArrayVar(&f.excludeFiles, "exclude-file", nil, "read patterns of --exclude from a `file`, one a line")
+	flags.StringArrayVar(&f.iexcludeFiles, "iexclude-file", nil, "read patterns of --iexclude from a `file`, one a line")
 	flags.BoolVar(&f.excludeCaches, "exclude-caches", false, "leave out what is beside a CACHEDIR.TAG")
 	flags.StringArrayVar(&f.excludeIfPresent, "exclude-if-present", nil, "leave out what is beside a file of that name (`NAME[:HEADER]`)")
 	flags.Var(&f.excludeLarger, "exclude-larger-than", "leave out files larger than `SIZE`, such as 500M")
 	flags.BoolVarP(&f.oneFileSystem, "one-file-system", "x", false, "stay within the file systems of the paths given")
 	flags.StringArrayVar(&f.filesFrom, "files-from", nil, "read paths from a `file`, one a line, with wildcards; - is the standard input")
-	flags.StringArrayVar(&f.verbatim, "files-from-verbatim", nil, "the same, each line taken as it is")
-	flags.StringArrayVar(&f.raw, "files-from-raw", nil, "the same, each path ended by a NUL byte")
+	flags.StringArrayVar(&f.verbatim, "files-from-verbatim", nil, "read paths from a `file`, each line taken as it is")
+	flags.StringArrayVar(&f.raw, "files-from-raw", nil, "read paths from a `file`, each ended by a NUL byte")
 	flags.BoolVar(&f.stdin, "stdin", false, "back up the standard input as one file")
 	flags.BoolVar(&f.stdinCommand, "stdin-from-command", false, "back up what a command prints as one file; if the command fails there is no snapshot")
-	flags.StringVar(&f.stdinName, "stdin-filename", "stdin", "`name` of that file")
+	flags.StringVar(&f.stdinName, "stdin-filename", "stdin", "`name` in the snapshot of what --stdin and --stdin-from-command read")
 	flags.BoolVar(&f.withAtime, "with-atime", false, "save access times")
 }
 

@@ -58,7 +58,7 @@ func (p *program) newStats() *cobra.Command {
 	}
 	sel.register(cmd.Flags())
 	p.registerNoLock(cmd)
-	cmd.Flags().StringVar(&mode, "mode", modes[0], "what is added `up`: "+strings.Join(modes, ", "))
+	cmd.Flags().StringVar(&mode, "mode", modes[0], "what is added up: `mode` is "+strings.Join(modes, ", "))
 	return withCodes(cmd, 0, 1, 2, 10, 11, 12, 130)
 }
 
