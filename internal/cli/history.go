@@ -3,10 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/differ"
 	"github.com/backstay/backstay/engine/repo"
@@ -40,6 +43,9 @@ last snapshot that has that version. The snapshots of several hosts are followed
 				if err != nil {
 					return err
 				}
+				if len(versions) == 0 && lost == 0 {
+					return errors.Join(unread, neverThere(args[0], len(all)))
+				}
 				if err := p.printVersions(clean(args[0]), versions); err != nil {
 					return err
 				}
@@ -50,6 +56,12 @@ last snapshot that has that version. The snapshots of several hosts are followed
 	sel.register(cmd.Flags())
 	p.registerNoLock(cmd)
 	return withCodes(cmd, 0, 1, 2, 10, 11, 12, 130)
+}
+
+// neverThere is about a path that none of so many snapshots has.
+func neverThere(name string, snapshots int) error {
+	return backstay.Errorf(backstay.NotFound, "none of %s has %q", show.Plural(snapshots, "snapshot"), "/"+clean(name)).
+		WithHint(fmt.Sprintf("Look where it is: backstay find %q", path.Base(clean(name))))
 }
 
 // pathVersion is a path as it was in a row of snapshots of one host. Node is nil where it was gone.
