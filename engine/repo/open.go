@@ -153,9 +153,7 @@ func Open(ctx context.Context, b storage.Backend, password string, opt Options) 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := b.Stat(ctx, string(Config)); errors.Is(err, storage.ErrNotFound) {
-		return nil, fmt.Errorf("open repository: %w", ErrNoRepository)
-	} else if err != nil {
+	if err := r.findConfig(ctx); err != nil {
 		return nil, fmt.Errorf("open repository: %w", err)
 	}
 	if err := r.findKey(ctx, password); err != nil {
@@ -176,48 +174,4 @@ func (r *Repo) loadConfig(ctx context.Context) error {
 	}
 	r.config = c
 	return c.check()
-}
-
-// UpgradeVersion makes a version 1 repository one of version 2. The context must hold an exclusive lock. Backup is
-// given the stored bytes of the old config and must have put them in a safe place when it returns: the config is the one file that
-// is ever replaced, and if that is cut short the old bytes are the only way back. Nothing else may use the Repo meanwhile.
-func (r *Repo) UpgradeVersion(ctx context.Context, backup func(config []byte) error) error {
-	if err := r.guard(ctx, Exclusive); err != nil {
-		return fmt.Errorf("upgrade repository: %w", err)
-	}
-	if r.config.Version != 1 {
-		return fmt.Errorf("upgrade repository: it is of version %d", r.config.Version)
-	}
-	old, err := r.LoadRaw(ctx, Config, crypto.ID{})
-	if err != nil {
-		return fmt.Errorf("upgrade repository: %w", err)
-	}
-	if err := backup(old); err != nil {
-		return fmt.Errorf("upgrade repository: keep the old config: %w", err)
-	}
-	next := r.config
-	next.Version = 2
-	if err := r.replaceConfig(ctx, old, next); err != nil {
-		return fmt.Errorf("upgrade repository: %w", err)
-	}
-	r.config = next
-	return nil
-}
-
-func (r *Repo) replaceConfig(ctx context.Context, old []byte, next RepoConfig) error {
-	plain, err := json.Marshal(next)
-	if err != nil {
-		return err
-	}
-	_, sealed, err := r.sealFile(Config, writes(plain))
-	if err != nil {
-		return err
-	}
-	if err := r.removeRaw(ctx, Config, crypto.ID{}); err != nil {
-		return err
-	}
-	if err := r.saveRaw(ctx, Config, crypto.ID{}, sealed); err != nil {
-		return errors.Join(err, r.saveRaw(context.WithoutCancel(ctx), Config, crypto.ID{}, old))
-	}
-	return nil
 }

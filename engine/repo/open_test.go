@@ -2,7 +2,6 @@ package repo
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/progress"
-	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/local"
 	"github.com/backstay/backstay/storage/mem"
 	"github.com/backstay/backstay/storage/storagetest"
@@ -289,57 +287,5 @@ func TestEachReadOfOpeningMayComeDamagedOnce(t *testing.T) {
 		if _, err := Open(t.Context(), b, "p", Options{Progress: silent}); err != nil {
 			t.Errorf("Open with read %d damaged on its way = %v", n, err)
 		}
-	}
-}
-
-func TestAnOldRepositoryIsUpgraded(t *testing.T) {
-	r, b := initialized(t, Options{}, InitOptions{Version: 1})
-	ctx := locked(t, r, Exclusive)
-	kept := errors.New("the disk for the old config is full")
-	if err := r.UpgradeVersion(ctx, func([]byte) error { return kept }); !errors.Is(err, kept) || r.Config().Version != 1 {
-		t.Errorf("UpgradeVersion = %v, version %d, want it refused", err, r.Config().Version)
-	}
-	before, err := storage.LoadAll(t.Context(), b, "config")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var old []byte
-	if err := r.UpgradeVersion(ctx, func(p []byte) error { old = bytes.Clone(p); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(old, before) {
-		t.Error("what was kept is not the old config")
-	}
-	again, err := Open(t.Context(), b, "p", Options{})
-	if err != nil || again.Config() != r.Config() || again.Config().Version != 2 {
-		t.Errorf("opened again: %v, want %v", err, r.Config())
-	}
-	if err := r.UpgradeVersion(ctx, func([]byte) error { return nil }); err == nil {
-		t.Error("a second UpgradeVersion = nil error")
-	}
-}
-
-func TestAnUpgradeThatFailsPutsTheOldConfigBack(t *testing.T) {
-	r, inner := initialized(t, Options{}, InitOptions{Version: 1})
-	before, err := storage.LoadAll(t.Context(), inner, "config")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := locked(t, r, Exclusive)
-	b, saves := hook(inner), 0
-	b.before(func(_ context.Context, op storagetest.Op, name string) error {
-		if op == storagetest.Save && name == "config" {
-			if saves++; saves == 1 {
-				return storagetest.ErrInjected
-			}
-		}
-		return nil
-	})
-	r.backend = b
-	if err := r.UpgradeVersion(ctx, func([]byte) error { return nil }); !errors.Is(err, storagetest.ErrInjected) {
-		t.Errorf("UpgradeVersion = %v, want the injected fault", err)
-	}
-	if after, err := storage.LoadAll(t.Context(), inner, "config"); err != nil || !bytes.Equal(after, before) {
-		t.Errorf("the config is %d bytes, %v, want the old one", len(after), err)
 	}
 }

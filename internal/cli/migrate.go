@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/engine/repo"
 )
 
@@ -16,8 +14,8 @@ func (p *program) newMigrate() *cobra.Command {
 		Short: "Bring a repository to the newest version of the format",
 		Long: `Make a repository of version 1 one of version 2, which has compression.
 
-Only the config file is replaced; a copy of the old one is kept on this machine, and its place is printed. What was backed up stays uncompressed until
-prune rewrites it. Programs that only know version 1 (restic before 0.14) can't read the repository afterwards.`,
+Only the config file is replaced. If that is cut short the next command of Backstay, whichever it is, ends it. What was backed up stays
+uncompressed until prune rewrites it. Programs that only know version 1 (restic before 0.14) can't read the repository afterwards.`,
 		Example: `  backstay check && backstay migrate`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -30,16 +28,8 @@ func (p *program) migrate(ctx context.Context, r *repo.Repo) error {
 	if v := r.Config().Version; v != 1 {
 		return p.say("Nothing to do: the repository is of version %d, the newest.", v)
 	}
-	var kept string
-	err := r.UpgradeVersion(ctx, func(config []byte) (err error) {
-		kept, err = p.keep("configs", r.Config().ID, config)
-		return err
-	})
-	if err != nil {
-		if kept != "" {
-			return backstay.Errorf(backstay.Failed, "%w", err).WithHint(fmt.Sprintf("If the repository has no file named config now, copy %q to its place.", kept))
-		}
+	if err := r.UpgradeVersion(ctx); err != nil {
 		return err
 	}
-	return p.say("The repository is of version 2 now. Its old config is kept as %s.", p.name(kept))
+	return p.say("The repository is of version 2 now.")
 }

@@ -122,7 +122,7 @@ A copy of each removed pack is kept on this machine, and its place is printed. W
 					ids = append(ids, id)
 				}
 				opt.Backup = func(id crypto.ID, content []byte) error {
-					path, err := p.keep("packs", id, content)
+					path, err := p.keep(id, content)
 					if err == nil {
 						p.notice(fmt.Sprintf("pack %s is kept as %s", id.Short(), path))
 					}
@@ -243,13 +243,13 @@ func (p *program) printSnapshotRepair(s repairer.SnapshotResult, dry bool) error
 	return p.say("snapshot %s is repaired, as %s", s.Old.Short(), s.New.Short())
 }
 
-// keep saves what is about to be removed where it survives whatever happens to the storage, and returns its path.
-func (p *program) keep(folder string, id crypto.ID, content []byte) (path string, err error) {
+// keep saves a pack that is about to be removed where it survives whatever happens to the storage, and returns its path.
+func (p *program) keep(id crypto.ID, content []byte) (path string, err error) {
 	dir := p.lockDir()
 	if dir == "" {
 		return "", errors.New("there is no home folder to keep a copy in: set HOME or XDG_STATE_HOME")
 	}
-	dir = filepath.Join(filepath.Dir(dir), folder)
+	dir = filepath.Join(filepath.Dir(dir), "packs")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}

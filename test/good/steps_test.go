@@ -348,6 +348,6 @@ func (g *rig) migrate(ctx context.Context) error {
 	}
 	g.version = 2
 	return g.locked(ctx, g.storage, repo.Exclusive, func(ctx context.Context, r *repo.Repo) error {
-		return r.UpgradeVersion(ctx, func([]byte) error { return nil })
+		return r.UpgradeVersion(ctx)
 	})
 }
