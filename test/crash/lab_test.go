@@ -3,6 +3,7 @@
 package crash
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
@@ -27,6 +30,7 @@ const password = "crash test"
 // lab is what all kills start from.
 type lab struct {
 	binary string
+	trap   string // what kills it at points; "" where nothing does
 	restic resticbin.Bin
 	repo   string // a repository with a snapshot of each of the states
 	root   string // the tree that was backed up, since changed once more
@@ -41,12 +45,12 @@ type state struct {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	l := &lab{binary: build(t), restic: resticbin.Newest(t), repo: filepath.Join(t.TempDir(), "repository"), root: filepath.Join(t.TempDir(), "tree")}
+	l := &lab{binary: build(t, "../../cmd/backstay"), restic: resticbin.Newest(t), repo: filepath.Join(t.TempDir(), "repository"), root: filepath.Join(t.TempDir(), "tree")}
 	spec := treegen.Spec{Seed: 1, Dirs: 6, Files: 60, Traits: treegen.Names | treegen.HardLinks | treegen.Symlinks | treegen.Attributes}
 	if err := treegen.Generate(l.root, spec); err != nil {
 		t.Fatal(err)
 	}
-	newRepository(t, l.repo)
+	newRepository(t, l.repo, 2)
 	for seed := range uint64(3) {
 		l.states = append(l.states, l.snapshot(t))
 		if err := treegen.Mutate(l.root, seed); err != nil {
@@ -57,19 +61,19 @@ func newLab(t *testing.T) *lab {
 }
 
 // newRepository makes an empty repository.
-func newRepository(t *testing.T, dir string) {
+func newRepository(t *testing.T, dir string, version uint) {
 	t.Helper()
-	if _, err := quickrepo.Make(t.Context(), local.New(local.OS{}, dir, local.Options{}), password, 2); err != nil {
+	if _, err := quickrepo.Make(t.Context(), local.New(local.OS{}, dir, local.Options{}), password, version); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// build builds the binary.
-func build(t *testing.T) string {
+// build builds the program in a folder.
+func build(t *testing.T, dir string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "backstay")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "github.com/backstay/backstay/cmd/backstay").CombinedOutput(); err != nil {
-		t.Fatalf("build backstay: %v: %s", err, out)
+	path := filepath.Join(t.TempDir(), filepath.Base(dir))
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-C", dir, "-o", path).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v: %s", dir, err, out)
 	}
 	return path
 }
@@ -106,21 +110,43 @@ func open(t *testing.T, dir, lockDir string) *repo.Repo {
 	return r
 }
 
+// each calls fn for each item in a test of its own, some at once: most of what a kill takes is waiting.
+func each[T any](t *testing.T, items []T, name func(T) string, fn func(t *testing.T, item T)) {
+	var group errgroup.Group
+	group.SetLimit(8)
+	for _, item := range items {
+		group.Go(func() error {
+			t.Run(name(item), func(t *testing.T) { fn(t, item) })
+			return nil
+		})
+	}
+	_ = group.Wait() // the tests have failed or not
+}
+
 // room is where one kill happens.
 type room struct {
 	*lab
-	dir string // holds the repository, the state of the programs that were started, and what they restore
+	dir    string // holds the repository, the state of the programs that were started, and what they restore
+	byHand bool   // something had to be done by hand
 }
 
-// enter makes a room.
-func (l *lab) enter(t *testing.T) *room {
+// enter makes a room for an operation.
+func (l *lab) enter(t *testing.T, op operation) *room {
 	t.Helper()
 	r := &room{lab: l, dir: t.TempDir()}
-	copyAll(t, l.repo, r.at("repository"))
+	copyAll(t, cmp.Or(op.from, l.repo), r.at("repository"))
 	if err := os.WriteFile(r.at("password"), []byte(password), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if op.prepare != nil {
+		op.prepare(t, r)
+	}
 	return r
+}
+
+// open opens the repository of the room in this process.
+func (r *room) open(ctx context.Context) (*repo.Repo, error) {
+	return repo.Open(ctx, local.New(local.OS{}, r.at("repository"), local.Options{}), password, repo.Options{LockDir: r.locks()})
 }
 
 func (r *room) at(name string) string { return filepath.Join(r.dir, name) }

@@ -37,9 +37,9 @@ func TestTwoOfEachProgramAtOnceLoseNothing(t *testing.T) {
 	if os.Getenv("BACKSTAY_SOAK") == "1" {
 		rounds = 200
 	}
-	r := l.enter(t)
+	r := l.enter(t, operation{})
 	removeRepository(t, r)
-	newRepository(t, r.at("repository"))
+	newRepository(t, r.at("repository"), 2)
 	actors := make([]*actor, 4)
 	for i := range actors {
 		a := &actor{room: r, name: fmt.Sprint("h", i), ours: i%2 == 0, root: filepath.Join(t.TempDir(), "tree"), rng: rand.New(rand.NewPCG(uint64(i), 10))}
@@ -74,11 +74,13 @@ func (r *room) wantAll(t *testing.T, actors []*actor) {
 		t.Error(err)
 	}
 	opened := open(t, r.at("repository"), r.locks())
-	if report, found := check(t, opened); len(found) > 0 {
-		t.Errorf("check finds %+v: %+v", report, found)
+	if report, found, err := check(t.Context(), opened); err != nil || len(found) > 0 {
+		t.Errorf("check finds %+v: %+v, %v", report, found, err)
 	}
 	for _, a := range actors {
-		r.wantStates(t, opened, a.root, a.kept)
+		if err := restores(t.Context(), opened, a.root, a.kept); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -147,7 +149,7 @@ func (a *actor) try(ctx context.Context, args []string) (out string, locked bool
 
 // Restic's unlock asks whether the process of a lock is alive by a signal that ends most programs.
 func TestResticUnlockDoesNotEndARunningBackup(t *testing.T) {
-	r := newLab(t).enter(t)
+	r := newLab(t).enter(t, operation{})
 	cmd, said := r.command(t.Context(), "backup", "--stdin", "--stdin-filename", "stream")
 	in, err := cmd.StdinPipe()
 	if err != nil {
