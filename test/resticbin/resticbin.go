@@ -2,7 +2,8 @@
 //
 // A Bin is one restic program; a Repo is a repository that it works on. Two programs are looked for: the newest, named by
 // RESTIC_BIN or else found on PATH, and an old one, named by RESTIC_OLD_BIN. A test that needs one that isn't there is
-// skipped aloud on a laptop, and fails where the variable CI is set: there a missing program would be a test nobody runs.
+// skipped aloud on a laptop. It fails where the program was named, and where the variable CI is set: there a missing program
+// would be a test nobody runs.
 package resticbin
 
 import (
@@ -22,7 +23,7 @@ type Bin struct {
 	Version string // "0.19.1"
 }
 
-// Newest returns the newest restic there is, or skips or fails the test.
+// Newest returns the newest restic there is, or skips or fails the test. One that RESTIC_BIN names has to be there.
 func Newest(t testing.TB) Bin {
 	t.Helper()
 	path := os.Getenv("RESTIC_BIN")
@@ -44,7 +45,7 @@ func need(t testing.TB, variable, path string) Bin {
 	if err == nil {
 		return bin
 	}
-	if os.Getenv("CI") != "" {
+	if os.Getenv(variable) != "" || os.Getenv("CI") != "" {
 		t.Fatalf("%v; set %s", err, variable)
 	}
 	t.Skipf("SKIPPED: %v; set %s", err, variable)

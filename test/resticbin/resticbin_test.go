@@ -2,8 +2,10 @@ package resticbin_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -90,6 +92,67 @@ func TestOpenRefusesWhatIsNoRestic(t *testing.T) {
 	for _, program := range []string{"", "/nothing/here", "true", "echo"} {
 		if bin, err := resticbin.Open(t.Context(), program); err == nil {
 			t.Errorf("Open(%q) = %+v, want an error", program, bin)
+		}
+	}
+}
+
+// recorder stands in for a test that looks for restic, to see how that test would end.
+type recorder struct {
+	testing.TB
+	failed, skipped string
+}
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.failed = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+func (r *recorder) Skipf(format string, args ...any) {
+	r.skipped = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// ends calls look with a recorder, in a goroutine of its own as the test may end there.
+func ends(t *testing.T, look func(testing.TB) resticbin.Bin) *recorder {
+	r := &recorder{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		look(r)
+	}()
+	<-done
+	return r
+}
+
+func TestAResticThatIsNamedButCannotBeRunFailsTheTest(t *testing.T) {
+	missing, notExecutable := filepath.Join(t.TempDir(), "missing"), filepath.Join(t.TempDir(), "restic")
+	if err := os.WriteFile(notExecutable, []byte("#!/bin/sh\necho restic 0.19.1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for variable, look := range map[string]func(testing.TB) resticbin.Bin{"RESTIC_BIN": resticbin.Newest, "RESTIC_OLD_BIN": resticbin.Old} {
+		for _, program := range []string{missing, notExecutable, "true", t.TempDir()} {
+			t.Setenv("CI", "")
+			t.Setenv(variable, program)
+			if r := ends(t, look); !strings.Contains(r.failed, program) || !strings.Contains(r.failed, variable) {
+				t.Errorf("with %s=%q the test is skipped with %q, fails with %q; want it to fail and name both", variable, program, r.skipped, r.failed)
+			}
+		}
+	}
+}
+
+func TestAResticThatNobodyNamedIsSkippedExceptInCI(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for variable, look := range map[string]func(testing.TB) resticbin.Bin{"RESTIC_BIN": resticbin.Newest, "RESTIC_OLD_BIN": resticbin.Old} {
+		t.Setenv(variable, "")
+		t.Setenv("CI", "")
+		if r := ends(t, look); r.skipped == "" || r.failed != "" {
+			t.Errorf("without %s and CI the test is skipped with %q, fails with %q, want it skipped", variable, r.skipped, r.failed)
+		}
+		t.Setenv("CI", "true")
+		if r := ends(t, look); r.skipped != "" || r.failed == "" {
+			t.Errorf("without %s in CI the test is skipped with %q, fails with %q, want it to fail", variable, r.skipped, r.failed)
 		}
 	}
 }
