@@ -68,7 +68,7 @@ func TestTimesKeepTheirMomentWhereTheOffsetOfTheZoneHadSeconds(t *testing.T) {
 		root := newTree(t, treegen.Spec{Seed: 1, Dirs: 5, Files: 50, Traits: treegen.Times})
 		saved, _ := s.ourBackup(t, everything(), root)
 		wantTree(t, root, s.ourRestore(t, saved), treegen.Options{}, nothing)
-		wantTree(t, root, s.theirRestore(t, saved), treegen.Options{}, lostByRestic)
+		wantTree(t, root, s.theirRestore(t, saved), treegen.Options{}, s.lostByRestic)
 	})
 }
 

@@ -69,7 +69,7 @@ func (h *history) round(t *testing.T) {
 		} else {
 			out = h.ourRestore(t, s.Snapshot)
 		}
-		wantEqual(t, s.copy, filepath.Join(out, h.root), treegen.Options{}, func(d treegen.Difference) bool { return h.old() && lostLinks(d) })
+		wantEqual(t, s.copy, filepath.Join(out, h.root), treegen.Options{}, h.lostByRestic)
 	}
 }
 

@@ -167,9 +167,10 @@ func lostLinks(d treegen.Difference) bool {
 	return d.Fact == treegen.Target && strings.Contains(d.A, `\x`)
 }
 
-// lostByRestic excuses what restic up to 0.14 can't restore: such targets, and times that no int64 of nanoseconds holds.
-func lostByRestic(d treegen.Difference) bool {
-	return lostLinks(d) || d.Fact == treegen.ModTime && d.A >= "2262-04-11T23:47:16.854775808Z"
+// lostByRestic excuses what this restic can't restore, whoever backed it up: times that no int64 of nanoseconds holds, and such
+// targets if it is an old one.
+func (s *site) lostByRestic(d treegen.Difference) bool {
+	return s.old() && lostLinks(d) || d.Fact == treegen.ModTime && d.A >= "2262-04-11T23:47:16.854775808Z"
 }
 
 // old reports whether the restic is one from before 0.16, which destroys link targets that are no UTF-8.

@@ -28,10 +28,7 @@ func TestARepositoryThatResticMadeAsVersion1StaysOneAndIsUsedByBoth(t *testing.T
 			t.Fatal(err)
 		}
 		ours, _ := s.ourBackup(t, everything(), root)
-		if s.old() {
-			except = lostByRestic
-		}
-		wantTree(t, root, s.theirRestore(t, ours), treegen.Options{}, except)
+		wantTree(t, root, s.theirRestore(t, ours), treegen.Options{}, s.lostByRestic)
 		s.ourForget(t, theirs)
 		s.ourPrune(t, pruner.Options{MaxUnused: pruner.Bytes(0)})
 		s.check(t)
