@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,69 +20,6 @@ import (
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/test/resticbin"
 )
-
-// command is a command of restic and the lock that it takes.
-type command struct {
-	mode repo.LockMode
-	args []string
-}
-
-func commands(passwordFile string) []command {
-	split := strings.Fields
-	return []command{
-		{repo.Exclusive, split("prune")},
-		{repo.Exclusive, split("forget --keep-last 1")},
-		{repo.Exclusive, split("check")},
-		{repo.Exclusive, split("tag --add x")},
-		{repo.Exclusive, split("rebuild-index")},
-		{repo.Exclusive, split("migrate upgrade_repo_v2")},
-		{repo.Exclusive, []string{"key", "passwd", "--new-password-file", passwordFile}},
-		{repo.Exclusive, split("key remove 0000")},
-		{repo.Shared, split("snapshots")},
-		{repo.Shared, split("find x")},
-		{repo.Shared, split("stats")},
-		{repo.Shared, split("list packs")},
-		{repo.Shared, split("cat config")},
-		{repo.Shared, split("dump latest /stdin")},
-		{repo.Shared, split("restore latest --target restored")},
-		{repo.Shared, []string{"backup", passwordFile}},
-		{repo.Shared, []string{"key", "add", "--new-password-file", passwordFile}}, // last, as the new key takes long to open
-	}
-}
-
-// isLocked reports whether the error of a restic command is about a lock.
-func isLocked(err error) bool {
-	var failed *resticbin.Error
-	return errors.As(err, &failed) && (strings.Contains(failed.Stderr, "repository is already locked") || failed.Exit == 11)
-}
-
-func TestResticHonoursOurLocks(t *testing.T) {
-	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
-		t.Parallel()
-		s := newSite(t, bin, 2)
-		b := s.startBackup(t)
-		b.end()
-		if err := b.wait(); err != nil {
-			t.Fatal(err)
-		}
-		passwordFile := filepath.Join(t.TempDir(), "password")
-		if err := os.WriteFile(passwordFile, []byte(password), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for _, mode := range []repo.LockMode{repo.Exclusive, repo.Shared} {
-			s.locked(t, mode, func(context.Context) error {
-				for _, c := range commands(passwordFile) {
-					want := mode == repo.Exclusive || c.mode == repo.Exclusive
-					if _, err := s.restic.Run(t.Context(), c.args...); isLocked(err) != want || !want && err != nil {
-						t.Errorf("restic %s under our %s lock = %v, want it refused: %t", strings.Join(c.args, " "), mode, err, want)
-					}
-				}
-				return nil
-			})
-		}
-		s.check(t) // our locks are gone
-	})
-}
 
 func TestResticReadsOurLocks(t *testing.T) {
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {

@@ -174,8 +174,11 @@ func (s *site) lostByRestic(d treegen.Difference) bool {
 }
 
 // old reports whether the restic is one from before 0.16, which destroys link targets that are no UTF-8.
-func (s *site) old() bool {
-	var major, minor int
-	_, err := fmt.Sscanf(s.restic.Bin.Version, "%d.%d", &major, &minor)
-	return err == nil && major == 0 && minor < 16
+func (s *site) old() bool { return s.before(16) }
+
+// before reports whether the restic is older than 0.minor.
+func (s *site) before(minor int) bool {
+	var major, its int
+	_, err := fmt.Sscanf(s.restic.Bin.Version, "%d.%d", &major, &its)
+	return err == nil && major == 0 && its < minor
 }
