@@ -5,7 +5,6 @@ package conformance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,25 +107,6 @@ func passwordFile(t *testing.T, password string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-func TestEachOfMoreThanTwentyKeysOpens(t *testing.T) {
-	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
-		t.Parallel()
-		s := newSite(t, bin, 2)
-		for i := range 30 {
-			s.addKey(t, fmt.Sprint("password ", i))
-		}
-		for i := range 30 {
-			if err := s.weOpen(t, fmt.Sprint("password ", i)); err != nil {
-				t.Errorf("password %d: %v", i, err)
-			}
-		}
-		s.restic.Env = []string{"RESTIC_KEY_HINT=" + s.ours.CurrentKey().String()} // without it restic gives up after 20 keys
-		if n := strings.Count(string(s.run(t, "list", "keys")), "\n"); n != 31 {
-			t.Errorf("restic lists %d keys, want 31", n)
-		}
-	})
 }
 
 func TestAKeyThatWouldCostTooMuchIsPassedOver(t *testing.T) {
