@@ -81,6 +81,11 @@ func TestSeveralIndexFilesAreReadByBothSides(t *testing.T) {
 		}
 		s.run(t, "rebuild-index", "--read-all-packs") // now they are files of restic
 		s.open(t)
+		s.replaceIndex(t, []string{listing(s.packs(t))}) // and now one file of more blobs than either side puts into one
+		s.check(t)
+		if got := s.run(t, "dump", saved.ID.String(), "/many"); !bytes.Equal(got, want.Bytes()) {
+			t.Errorf("with one large index restic dumps %d bytes of another content, want %d", len(got), want.Len())
+		}
 		restored, err := os.ReadFile(filepath.Join(s.ourRestore(t, saved), "many"))
 		if err != nil || !bytes.Equal(restored, want.Bytes()) {
 			t.Errorf("we restore %d bytes of another content, want %d: %v", len(restored), want.Len(), err)
