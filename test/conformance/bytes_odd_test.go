@@ -153,7 +153,8 @@ func TestATreeWithTheAttributesOfWindowsIsTheSameBytes(t *testing.T) {
 		saved := s.plantTree(t, []byte(windows))
 		wantSameList(t, s, saved)
 		if s.old() {
-			return // it has no rewrite, and knows nothing of these attributes
+			t.Log("this restic has no rewrite")
+			return
 		}
 		s.run(t, "rewrite", "--exclude", "/nothing", saved.ID.String())
 		other := s.plantTree(t, []byte(strings.Replace(windows, `"uid":0,`, `"uid": 0,`, 1)))
@@ -169,7 +170,8 @@ func TestResticEncodesOurTreesAsTheyAre(t *testing.T) {
 		t.Parallel()
 		s := newSite(t, bin, 2)
 		if s.old() {
-			return // it has no rewrite
+			t.Log("this restic has no rewrite")
+			return
 		}
 		saved, _ := s.ourBackup(t, everything(), newTree(t, treegen.Random(400)))
 		s.run(t, "rewrite", "--exclude", "/nothing", saved.ID.String()) // the count of files becomes another one
@@ -185,7 +187,8 @@ func TestResticEncodesOurTreesAsTheyAre(t *testing.T) {
 func TestSummariesOfTheSameFilesAreTheSame(t *testing.T) {
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		if (&site{restic: resticbin.Repo{Bin: bin}}).old() {
-			return // its snapshots have no summary
+			t.Log("the snapshots of this restic have no summary")
+			return
 		}
 		ours, theirs := newSite(t, bin, 2), newSite(t, bin, 2)
 		root := newTree(t, treegen.Spec{Seed: 1, Dirs: 10, Files: 60, Traits: treegen.HardLinks | treegen.Names | treegen.Attributes})

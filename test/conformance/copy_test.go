@@ -88,3 +88,33 @@ func (s *site) weCopy(t *testing.T, from *site) {
 		})
 	}
 }
+
+func TestARepositoryMadeToCutLikeAnotherGetsNothingNewAfterACopy(t *testing.T) {
+	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
+		for _, weMakeIt := range []bool{true, false} {
+			t.Run(map[bool]string{true: "we make it", false: "restic makes it"}[weMakeIt], func(t *testing.T) {
+				t.Parallel()
+				first, second := newSite(t, bin, 2), place(t, bin)
+				root := newTree(t, treegen.Spec{Seed: 9, Dirs: 2, Files: 5, Traits: treegen.Sizes})
+				first.ourBackup(t, everything(), root)
+				args := []string{"init", "--from-repo", first.restic.Dir, "--from-password-file", passwordFile(t, password), "--copy-chunker-params"}
+				if weMakeIt {
+					if code, said := second.weRun(t, args...); code != 0 {
+						t.Fatalf("backstay init ends with %d: %s", code, said)
+					}
+					second.open(t)
+					second.theyCopy(t, first)
+				} else {
+					second.run(t, args...)
+					second.open(t)
+					second.weCopy(t, first)
+				}
+				_, ours := second.ourBackup(t, everything(), root)
+				_, theirs := second.theirBackup(t, "--force", root)
+				if ours.DataBlobs != 0 || theirs.DataBlobs != 0 {
+					t.Errorf("after the copy we add %d data blobs, restic %d, want none", ours.DataBlobs, theirs.DataBlobs)
+				}
+			})
+		}
+	})
+}
