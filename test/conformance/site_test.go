@@ -6,11 +6,14 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -32,7 +35,22 @@ const (
 func TestMain(m *testing.M) {
 	// Restic's unlock sends this signal to the process that a lock names, to see whether it is alive.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	flag.Parse()
+	if err := waitTogether(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
+}
+
+// waitTogether has more parallel tests run at once than there are processors: most of the time they wait, for the disk and for locks
+// to show. Who asks for a number of them gets that.
+func waitTogether() error {
+	const parallel = "test.parallel"
+	if flag.Lookup(parallel).Value.String() != strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		return nil
+	}
+	return flag.Set(parallel, strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 }
 
 // site is a repository in a folder that both sides have open.
