@@ -126,8 +126,7 @@ func each[T any](t *testing.T, items []T, name func(T) string, fn func(t *testin
 // room is where one kill happens.
 type room struct {
 	*lab
-	dir    string // holds the repository, the state of the programs that were started, and what they restore
-	byHand bool   // something had to be done by hand
+	dir string // holds the repository, the state of the programs that were started, and what they restore
 }
 
 // enter makes a room for an operation.

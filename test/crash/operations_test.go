@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -60,7 +59,7 @@ func (l *lab) operations(t *testing.T) []operation {
 		{name: "key remove", from: second, args: plain("key", "remove", key), removes: func(*room) string { return "keys/" + key }},
 		{name: "repair index", prepare: removeIndex, args: plain("repair", "index"), partial: true},
 		{name: "repair snapshots", from: lossy, args: plain("repair", "snapshots", "--forget"), partial: true, begun: stillThere, done: stillThere},
-		{name: "migrate", from: l.ofVersion1(t), args: plain("migrate"), begun: putConfigBack, done: migrated},
+		{name: "migrate", from: l.ofVersion1(t), args: plain("migrate"), done: migrated},
 	}
 }
 
@@ -138,23 +137,6 @@ func same(want, got string) error {
 		err = fmt.Errorf("it restores with differences %v", differences)
 	}
 	return err
-}
-
-// putConfigBack does by hand what 'backstay migrate' tells to do when it was cut short where there is no config.
-func putConfigBack(r *room) error {
-	config := r.at("repository/config")
-	if _, err := os.Stat(config); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	r.byHand = true
-	kept, err := filepath.Glob(r.at("state/backstay/configs/*"))
-	if err == nil && len(kept) != 1 {
-		err = fmt.Errorf("there is no config, and %d copies of it are kept", len(kept))
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(kept[0], config)
 }
 
 func migrated(r *room) error {

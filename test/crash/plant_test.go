@@ -24,7 +24,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		{"old-snapshot-first", "tag", "snapshot.removed"},
 		{"old-snapshot-first", "repair snapshots", "snapshot.removed"},
 		{"lock-before-local", "backup", "lock.renamed"},
-		{"config-without-copy", "migrate", "config.removed"},
+		{"old-config-first", "migrate", "config.removed"},
 		{"half-an-index", "backup", "index.renamed"},
 		{"half-a-snapshot", "backup", "snapshot.renamed"},
 		{"half-a-config", "init", "config.renamed"},

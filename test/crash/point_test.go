@@ -30,26 +30,23 @@ func (k target) String() string { return fmt.Sprintf("%s at %s:%d", k.op.name, k
 
 // tally is what was seen of the kills at points.
 type tally struct {
-	mu                         sync.Mutex
-	kills, lost, byHand, pairs int
-	points, operations         map[string]bool
+	mu                 sync.Mutex
+	kills, lost, pairs int
+	points, operations map[string]bool
 }
 
 func (a *tally) String() string {
-	return fmt.Sprintf("%d kills at %d named points of %d operations (of %d pairs of point and operation), %d mended by hand, %d lost",
-		a.kills, len(a.points), len(a.operations), a.pairs, a.byHand, a.lost)
+	return fmt.Sprintf("%d kills at %d named points of %d operations (of %d pairs of point and operation), %d lost",
+		a.kills, len(a.points), len(a.operations), a.pairs, a.lost)
 }
 
-func (a *tally) add(k target, r *room, lost bool) {
+func (a *tally) add(k target, lost bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.kills++
 	a.points[k.point], a.operations[k.op.name] = true, true
 	if lost {
 		a.lost++
-	}
-	if r.byHand {
-		a.byHand++
 	}
 }
 
@@ -138,7 +135,7 @@ func (l *lab) killAt(t *testing.T, k target, all *tally) {
 		if err != nil {
 			t.Error(err)
 		}
-		all.add(k, r, err != nil)
+		all.add(k, err != nil)
 		return
 	}
 	t.Errorf("%v: it was not reached, not even once", k)

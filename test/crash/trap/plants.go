@@ -32,7 +32,7 @@ var plants = map[string]plant{
 	"old-key-first":         &late{first: "key.rename", then: "key.remove"},
 	"old-snapshot-first":    &late{first: "snapshot.rename", then: "snapshot.remove"},
 	"lock-before-local":     &late{first: "state-lock.create", then: "lock.rename"},
-	"config-without-copy":   &late{first: "state-config.create", then: "config.remove"},
+	"old-config-first":      &late{first: "next-config.rename", then: "config.remove"},
 	"half-an-index":         half{"index.rename"},
 	"half-a-snapshot":       half{"snapshot.rename"},
 	"half-a-config":         half{"config.rename"},

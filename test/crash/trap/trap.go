@@ -161,17 +161,16 @@ func ofRepository(name string) string {
 		return "pack"
 	case "": // the folder itself
 		return "repository"
+	case "config-next":
+		return "next-config"
 	}
 	return "config" // or its temporary file
 }
 
 // ofState says what a folder of this machine's own files holds.
 func ofState(name string) string {
-	switch name {
-	case "locks":
+	if name == "locks" {
 		return "lock"
-	case "configs":
-		return "config"
 	}
 	return "folder"
 }
