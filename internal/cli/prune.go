@@ -11,6 +11,7 @@ import (
 	"github.com/backstay/backstay/engine/pruner"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/internal/cli/show"
+	"github.com/backstay/backstay/internal/kinds"
 )
 
 // pruneFlags are the flags of prune, and of forget --prune.
@@ -73,6 +74,9 @@ func (p *program) prune(ctx context.Context, r *repo.Repo, opt pruner.Options, d
 		if result, err = plan.Apply(ctx); err != nil {
 			return hinted(err)
 		}
+		if err := p.sweep(ctx); err != nil {
+			return err
+		}
 	}
 	stop()
 	if err := p.printPrune(plan.Figures, dry); err != nil {
@@ -83,6 +87,15 @@ func (p *program) prune(ctx context.Context, r *repo.Repo, opt pruner.Options, d
 			WithHint("They do no harm. The next prune tries again.")
 	}
 	return nil
+}
+
+// sweep removes what killed processes have left where the repository is.
+func (p *program) sweep(ctx context.Context) error {
+	t, err := p.target()
+	if err != nil {
+		return err
+	}
+	return kinds.Sweep(ctx, t.location, p.storageOptions())
 }
 
 // hinted gives an error the hint that the engine has for it.

@@ -6,6 +6,7 @@
 package kinds
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -75,6 +76,16 @@ func openLocal(dir string, opt Options) (storage.Backend, error) {
 		return nil, errors.New("the path is empty")
 	}
 	return local.New(local.OS{}, dir, local.Options{Clock: opt.Clock, Rand: opt.Rand}), nil
+}
+
+// Sweep removes the temporary files that killed processes have left at a location, once they are a day old. Where the kind of storage
+// has none there is nothing to do.
+func Sweep(ctx context.Context, location string, opt Options) error {
+	dir, ok := LocalPath(location)
+	if !ok {
+		return nil
+	}
+	return local.New(local.OS{}, dir, local.Options{Clock: opt.Clock}).Sweep(ctx)
 }
 
 // LocalPath returns the path of a location in a local folder; ok is false for one of another kind.

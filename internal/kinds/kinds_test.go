@@ -2,11 +2,14 @@ package kinds
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/storage"
 )
 
@@ -61,5 +64,25 @@ func TestCallsAreCounted(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "config")); err != nil {
 		t.Errorf("the file is not in the folder: %v", err)
+	}
+}
+
+func TestSweepTakesOldTemporaryFilesOnly(t *testing.T) {
+	dir := t.TempDir()
+	files := map[string]time.Duration{".backstay-tmp-old": 48 * time.Hour, ".backstay-tmp-young": time.Hour, "config": 48 * time.Hour}
+	for name, age := range files {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, nil, 0o400), os.Chtimes(path, time.Time{}, time.Now().Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Sweep(t.Context(), dir, Options{Clock: clock.System}); err != nil {
+		t.Fatal(err)
+	}
+	for name := range files {
+		_, err := os.Stat(filepath.Join(dir, name))
+		if gone := errors.Is(err, fs.ErrNotExist); gone != (name == ".backstay-tmp-old") {
+			t.Errorf("after Sweep %q is gone: %t, %v", name, gone, err)
+		}
 	}
 }

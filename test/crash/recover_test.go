@@ -9,8 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/backstay/backstay/engine/checker"
 	"github.com/backstay/backstay/engine/repo"
@@ -38,6 +38,9 @@ func (r *room) recovers(ctx context.Context, op operation, theirs bool) error {
 			return fmt.Errorf("once more: %w", err)
 		}
 	}
+	if err := r.age(); err != nil {
+		return err
+	}
 	if err := r.run(ctx, "prune", "--max-unused", "0"); err != nil {
 		return err
 	}
@@ -58,6 +61,17 @@ func (r *room) begun(ctx context.Context, op operation, kept []state) error {
 	return whole(ctx, opened, kept)
 }
 
+// age makes the temporary files of the repository as old as those must be that a prune takes away.
+func (r *room) age() error {
+	all, err := contents(r.at("repository"))
+	for path := range all {
+		if isTemp(path) {
+			err = errors.Join(err, os.Chtimes(path, time.Time{}, time.Now().Add(-48*time.Hour)))
+		}
+	}
+	return err
+}
+
 // sound returns an error if anything is not as it should be after the command and a prune.
 func (r *room) sound(ctx context.Context, op operation, kept []state, theirs bool) error {
 	opened, err := r.open(ctx)
@@ -65,7 +79,7 @@ func (r *room) sound(ctx context.Context, op operation, kept []state, theirs boo
 		err = restores(ctx, opened, r.root, kept)
 	}
 	if err == nil {
-		err = clean(ctx, opened)
+		err = errors.Join(clean(ctx, opened), r.tidy())
 	}
 	if err == nil && op.done != nil {
 		err = op.done(r)
@@ -164,7 +178,6 @@ func clean(ctx context.Context, opened *repo.Repo) error {
 	if err != nil {
 		return err
 	}
-	found = slices.DeleteFunc(found, func(f checker.Finding) bool { return f.Kind == checker.ForeignFiles }) // half a file under a temporary name
 	if len(found) > 0 || report.UnusedBlobs > 0 {
 		return fmt.Errorf("after a prune there are %d unused blobs, and check finds %+v", report.UnusedBlobs, found)
 	}
@@ -175,6 +188,17 @@ func clean(ctx context.Context, opened *repo.Repo) error {
 		return fmt.Errorf("after a prune there is %v", lock)
 	}
 	return nil
+}
+
+// tidy returns an error if the repository has a temporary file.
+func (r *room) tidy() error {
+	all, err := contents(r.at("repository"))
+	for path := range all {
+		if isTemp(path) {
+			err = errors.Join(err, fmt.Errorf("after a prune there is %q", path))
+		}
+	}
+	return err
 }
 
 // contents returns what the files below a folder hold, by their paths.
