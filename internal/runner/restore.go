@@ -49,7 +49,10 @@ func Restore(ctx context.Context, r *repo.Repo, s *snapshot.Snapshot, to source.
 	if err != nil {
 		return fmt.Errorf("make a file for the restore plan: %w", err)
 	}
-	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := os.Remove(file.Name()); err != nil { // an open file needs no name, and has none to leave when this is killed
+		return fmt.Errorf("make a file for the restore plan: %w", err)
+	}
 	contents := restorer.NewContents(r, opt.Workers)
 	// The target gets the lost entries too: where they would be, nothing must be deleted.
 	entries := restorer.Entries(ctx, r, s.Tree, opt.Entries)
