@@ -15,6 +15,7 @@ import (
 
 // Snapshots of both sides go from a first repository to a second one by one side, and from there to a third one by the other.
 func TestCopiesByEitherSideAreWholeAndKnowWhatTheyAreCopiesOf(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		for _, weGoFirst := range []bool{true, false} {
 			name := "restic copies, then we"
@@ -90,6 +91,7 @@ func (s *site) weCopy(t *testing.T, from *site) {
 }
 
 func TestARepositoryMadeToCutLikeAnotherGetsNothingNewAfterACopy(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		for _, weMakeIt := range []bool{true, false} {
 			t.Run(map[bool]string{true: "we make it", false: "restic makes it"}[weMakeIt], func(t *testing.T) {

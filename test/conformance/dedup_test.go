@@ -12,6 +12,7 @@ import (
 )
 
 func TestNeitherSideStoresDataThatTheOtherHasStored(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		eachSeed(t, 2, func(t *testing.T, seed uint64) {
 			t.Parallel()

@@ -81,6 +81,7 @@ func superseding(packs []packed, old string) string {
 }
 
 func TestIndexFilesOfAnyFormAreReadByBothSides(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		for i, form := range indexForms() {
 			t.Run(form.name, func(t *testing.T) {

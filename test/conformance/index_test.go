@@ -26,6 +26,7 @@ import (
 )
 
 func TestAStreamIsTheSameOnBothSides(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s := newSite(t, bin, 2)
@@ -62,6 +63,7 @@ func TestAStreamIsTheSameOnBothSides(t *testing.T) {
 }
 
 func TestSeveralIndexFilesAreReadByBothSides(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s := newSite(t, bin, 2)

@@ -19,6 +19,7 @@ import (
 
 // Restic tries 20 key files and no more, in an order that is not the user's to choose. We try all.
 func TestResticTriesTwentyKeysAndWeTryAll(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s := newSite(t, bin, 2)
@@ -131,6 +132,7 @@ func garbageKey(t *testing.T, s *site) {
 }
 
 func TestEachSideEndsWithItsCodeWhereAKeyIsWrong(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		for _, c := range wrongKeys() {
 			t.Run(c.name, func(t *testing.T) {

@@ -48,6 +48,7 @@ func (s *site) wantPassword(t *testing.T, password string, opens bool) {
 }
 
 func TestPasswordsOfAnyBytesOpenOnBothSides(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s := newSite(t, bin, 2)
@@ -62,6 +63,7 @@ func TestPasswordsOfAnyBytesOpenOnBothSides(t *testing.T) {
 }
 
 func TestKeysThatOneSideAddsChangesOrRemovesAreSoForTheOther(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s := newSite(t, bin, 2)
@@ -110,6 +112,7 @@ func passwordFile(t *testing.T, password string) string {
 }
 
 func TestAKeyThatWouldCostTooMuchIsPassedOver(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s := place(t, bin)

@@ -15,6 +15,7 @@ import (
 )
 
 func TestAfterResticWasKilledWeGoOn(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		eachSeed(t, 4, func(t *testing.T, seed uint64) {
 			t.Parallel()

@@ -116,6 +116,7 @@ func withSnapshot(t *testing.T, bin resticbin.Bin) *site {
 }
 
 func TestResticHonoursOurLocksWithEachCommand(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		for _, mode := range []repo.LockMode{repo.Shared, repo.Exclusive} {
 			t.Run(mode.String(), func(t *testing.T) {
@@ -156,6 +157,7 @@ func (s *site) theyTry(t *testing.T, c command, held repo.LockMode, other *site)
 }
 
 func TestWeHonourTheLocksOfResticWithEachCommand(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		for _, mode := range []repo.LockMode{repo.Shared, repo.Exclusive} {
 			t.Run(mode.String(), func(t *testing.T) {

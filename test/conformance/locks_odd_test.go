@@ -22,6 +22,7 @@ import (
 )
 
 func TestEachSideMeetsOddLocksAsTheTableSays(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		rows := oddLocks(t)
 		found := make([]meeting, len(rows))
@@ -214,6 +215,7 @@ func (m *meeting) compare(t *testing.T, row oddLock) {
 // A process of ours that was killed leaves a lock and a local file of its name. We see by that file that it is dead, restic by the
 // number of the process, but only a person has restic remove it.
 func TestTheLockOfADeadProcessOfOursIsRemovedByUsAtWorkAndByResticAtUnlock(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		lock := repo.LockInfo{Time: time.Now(), Exclusive: true, Username: "u", PID: deadProcess(t)}

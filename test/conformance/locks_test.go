@@ -22,6 +22,7 @@ import (
 )
 
 func TestResticReadsOurLocks(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s := newSite(t, bin, 2)
@@ -47,6 +48,7 @@ func TestResticReadsOurLocks(t *testing.T) {
 }
 
 func TestWeHonourTheLocksOfRestic(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s := newSite(t, bin, 2)

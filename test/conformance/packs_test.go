@@ -15,6 +15,7 @@ import (
 // A blob takes its box, which is 32 bytes longer than what it holds, and an entry of 37 bytes, or 41 if it is compressed; a pack
 // takes 36 besides.
 func TestPacksAreAsLongAsTheirBlobsAndEntriesSay(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s, root := newSite(t, bin, 2), newTree(t, treegen.Spec{Seed: 1, Dirs: 3, Files: 30, Traits: treegen.Sizes})

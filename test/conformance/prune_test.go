@@ -30,6 +30,7 @@ type saved struct {
 }
 
 func TestWhoeverBacksUpForgetsAndPrunesKeptSnapshotsStayWhole(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		eachSeed(t, 2, func(t *testing.T, seed uint64) {
 			t.Parallel()

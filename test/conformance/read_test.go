@@ -17,6 +17,7 @@ import (
 )
 
 func TestWhatResticWroteIsRestoredAndListedByUs(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		eachSeed(t, 4, func(t *testing.T, seed uint64) {
 			t.Parallel()
@@ -34,6 +35,7 @@ func TestWhatResticWroteIsRestoredAndListedByUs(t *testing.T) {
 }
 
 func TestADirectoryOfThousandsAndOneTwoHundredDeepAreRestored(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s := newSite(t, bin, 2)

@@ -29,6 +29,7 @@ func vector(s string) []byte {
 
 // Every byte of this repository is known beforehand, so a change of how keys and configs are written can't go unseen.
 func TestTheRepositoryOfTheVectorIsOpenedByBothSides(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		const password = "backstay-test-vector"

@@ -12,6 +12,7 @@ import (
 )
 
 func TestARepositoryThatResticMadeAsVersion1StaysOneAndIsUsedByBoth(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		t.Parallel()
 		s := place(t, bin)

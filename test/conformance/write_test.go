@@ -17,6 +17,7 @@ import (
 func everything() files.Options { return files.Options{} }
 
 func TestWhatWeWroteIsCheckedAndRestoredByRestic(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		eachSeed(t, 4, func(t *testing.T, seed uint64) {
 			t.Parallel()
@@ -35,6 +36,7 @@ func TestWhatWeWroteIsCheckedAndRestoredByRestic(t *testing.T) {
 
 // A second backup takes what has not changed from the first one, whoever made that: the parent must not make a difference.
 func TestAChangedTreeIsTheSameWhoeverBacksItUpAndAgainstWhat(t *testing.T) {
+	t.Parallel()
 	eachRestic(t, func(t *testing.T, bin resticbin.Bin) {
 		eachSeed(t, 3, func(t *testing.T, seed uint64) {
 			t.Parallel()
