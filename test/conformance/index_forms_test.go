@@ -4,7 +4,6 @@ package conformance
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -28,8 +27,9 @@ type packed struct {
 type indexForm struct {
 	name     string
 	files    func(all []packed) []string // the JSON of each index file
-	old, new string                      // restic check before 0.15 and later: "clean", "hint" (exit code 0) or "error"
+	old, new string                      // restic check before 0.19 and later: "clean", "hint" (exit code 0) or "error"
 	ours     []checker.Kind              // what our check finds
+	tidy     string                      // whose repair tidies it
 }
 
 func indexForms() []indexForm {
@@ -41,31 +41,32 @@ func indexForms() []indexForm {
 				files = append(files, listing(p))
 			}
 			return files
-		}, clean, clean, nil},
-		{"all packs in each of two files", func(all []packed) []string { return []string{listing(all), listing(all) + " "} }, hint, hint, repeated},
-		{"one pack in each of two files", func(all []packed) []string { return []string{listing(all), listing(all[:1])} }, hint, hint, repeated},
-		{"a pack twice in one file", func(all []packed) []string { return []string{listing(append(all, all[0]))} }, clean, clean, repeated},
+		}, clean, clean, nil, "theirs"},
+		{"all packs in each of two files", func(all []packed) []string { return []string{listing(all), listing(all) + " "} }, hint, hint, repeated, "theirs"},
+		{"one pack in each of two files", func(all []packed) []string { return []string{listing(all), listing(all[:1])} }, hint, hint, repeated, "theirs"},
+		{"a pack twice in one file", func(all []packed) []string { return []string{listing(append(all, all[0]))} }, clean, clean, repeated, "ours"},
+		// restic 0.18 hangs when it checks the data of this, and its repair loses one of the two lists
 		{"the blobs of a pack in two files", func(all []packed) []string {
 			a, b := all[0], all[0]
 			a.Blobs, b.Blobs = a.Blobs[:1], b.Blobs[1:]
 			return []string{listing(append([]packed{a}, all[1:]...)), listing([]packed{b})}
-		}, hint, damage, split},
+		}, hint, damage, split, "ours"},
 		{"a file that supersedes another one, which is still there", func(all []packed) []string {
 			old := listing(all)
 			return []string{old, superseding(all, old)}
-		}, hint, hint, repeated},
+		}, hint, hint, repeated, "ours"},
 		{"a file that supersedes another one, whose packs it lacks", func(all []packed) []string {
 			old := listing(all[:1])
 			return []string{old, superseding(all[1:], old)}
-		}, clean, clean, nil},
-		{"a file that supersedes one that is gone", func(all []packed) []string { return []string{superseding(all, "gone")} }, clean, clean, nil},
-		{"an empty file more", func(all []packed) []string { return []string{listing(all), `{"packs":[]}`} }, clean, clean, nil},
+		}, clean, clean, nil, "theirs"},
+		{"a file that supersedes one that is gone", func(all []packed) []string { return []string{superseding(all, "gone")} }, clean, clean, nil, "theirs"},
+		{"an empty file more", func(all []packed) []string { return []string{listing(all), `{"packs":[]}`} }, clean, clean, nil, "ours"},
 		{"a pack without blobs more", func(all []packed) []string {
 			return []string{listing(all), listing([]packed{{ID: crypto.Hash(nil), Blobs: []json.RawMessage{}}})}
-		}, clean, clean, []checker.Kind{checker.PackMissing}},
+		}, clean, clean, []checker.Kind{checker.PackMissing}, "ours"},
 		{"fields that nobody knows", func(all []packed) []string {
 			return []string{strings.NewReplacer(`{"packs"`, `{"later":{"a":[1]},"packs"`, `"blobs"`, `"when":null,"blobs"`, `"offset"`, `"hash":"x","offset"`).Replace(listing(all))}
-		}, clean, clean, nil},
+		}, clean, clean, nil, "theirs"},
 	}
 }
 
@@ -97,10 +98,10 @@ func TestIndexFilesOfAnyFormAreReadByBothSides(t *testing.T) {
 				s.wantVerdicts(t, form)
 				wantTree(t, root, s.ourRestore(t, theirs), treegen.Options{}, nothing)
 				wantEqual(t, s.theirRestore(t, ours), s.ourRestore(t, ours), treegen.Options{IgnoreRoot: true}, nothing)
-				if i%2 == 0 {
-					s.run(t, "rebuild-index")
-				} else {
+				if form.tidy == "ours" {
 					s.weTidy(t)
+				} else {
+					s.run(t, "rebuild-index")
 				}
 				s.open(t)
 				s.check(t)
@@ -148,14 +149,13 @@ func (s *site) replaceIndex(t *testing.T, files []string) {
 func (s *site) wantVerdicts(t *testing.T, form indexForm) {
 	t.Helper()
 	want, got := form.new, "clean"
-	if s.before(15) {
+	if s.before(19) {
 		want = form.old
 	}
-	var failed *resticbin.Error
-	err := s.restic.Check(t.Context())
-	if errors.As(err, &failed) {
+	_, err := s.restic.Run(t.Context(), "check")
+	if err != nil {
 		got = "error"
-	} else if err != nil {
+	} else if err = s.restic.Check(t.Context()); err != nil {
 		got = "hint"
 	}
 	if got != want {

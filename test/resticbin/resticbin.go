@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Bin is one restic program.
@@ -101,8 +102,14 @@ func (r Repo) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Run runs a command and returns what it wrote to its standard output. The error is an *Error.
+// patience is how long a command may take: one that hangs is to fail its test, not all that come after.
+const patience = 5 * time.Minute
+
+// Run runs a command and returns what it wrote to its standard output. The error is an *Error. One that takes longer than five
+// minutes is killed.
 func (r Repo) Run(ctx context.Context, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	cmd := r.Command(ctx, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
