@@ -11,7 +11,7 @@ import (
 // heap may grow by leastGrowth percent only.
 const (
 	freeHeap    = 48 << 20
-	leastGrowth = 4
+	leastGrowth = 10
 )
 
 // tuneGC sets after each collection how far the heap may grow until the next. A finalizer tells of the collection.

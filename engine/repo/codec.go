@@ -13,7 +13,7 @@ import (
 // Compression is how hard zstd tries.
 type Compression int
 
-// The levels. Auto takes the fastest level for large blobs, where it loses little, and the default one for small blobs. Off
+// The levels. Auto takes the fastest level for content, where the default one gains next to nothing, and that one for trees. Off
 // leaves content as it is; trees, index files and snapshots are compressed all the same.
 const (
 	Auto Compression = iota
@@ -38,9 +38,8 @@ func ParseCompression(s string) (Compression, error) {
 }
 
 const (
-	window   = 512 << 10 // of the zstd frames; larger ones gain next to nothing on chunks of 1 MiB
-	maxBlob  = 1 << 30   // bytes of a blob in the clear: a folder of three million entries is below
-	smallest = 4 << 10   // blobs below this are compressed at the default level by Auto
+	window  = 512 << 10 // of the zstd frames; larger ones gain next to nothing on chunks of 1 MiB
+	maxBlob = 1 << 30   // bytes of a blob in the clear: a folder of three million entries is below
 )
 
 // Encoded is a blob ready to be sealed for any number of repositories.
@@ -95,7 +94,7 @@ func (e *Encoder) Encode(h pack.Handle, plain []byte, fn func(Encoded) error) er
 // worker compresses one blob at a time.
 type worker struct {
 	data   *zstd.Encoder // nil: no compression
-	small  *zstd.Encoder // for trees and small blobs
+	trees  *zstd.Encoder
 	probe  *zstd.Encoder // tried first by the slow levels, which are a waste on what doesn't compress
 	packed []byte
 	prover prover
@@ -105,18 +104,18 @@ func newWorker(level Compression) *worker {
 	w := new(worker)
 	switch level {
 	case Off:
-		w.small = newEncoder(zstd.SpeedDefault)
+		w.trees = newEncoder(zstd.SpeedDefault)
 	case Fastest:
 		w.data = newEncoder(zstd.SpeedFastest)
-		w.small = w.data
+		w.trees = w.data
 	case Auto:
 		w.data = newEncoder(zstd.SpeedFastest)
-		w.small = newEncoder(zstd.SpeedDefault)
+		w.trees = newEncoder(zstd.SpeedDefault)
 	case Better, Max:
 		speed := map[Compression]zstd.EncoderLevel{Better: zstd.SpeedBetterCompression, Max: zstd.SpeedBestCompression}[level]
 		w.probe = newEncoder(zstd.SpeedFastest)
 		w.data = newEncoder(speed)
-		w.small = w.data
+		w.trees = w.data
 	}
 	return w
 }
@@ -140,8 +139,8 @@ func newDecoder(options ...zstd.DOption) *zstd.Decoder {
 // pack returns plain compressed, valid until the next call, or nil if it should be kept as it is.
 func (w *worker) pack(t pack.Type, plain []byte) []byte {
 	encoder := w.data
-	if t == pack.Tree || encoder != nil && len(plain) < smallest {
-		encoder = w.small
+	if t == pack.Tree {
+		encoder = w.trees
 	}
 	if encoder == nil || len(plain) == 0 {
 		return nil
