@@ -54,8 +54,8 @@ func FuzzLockFile(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if lock, err := r.readLock(t.Context(), info.ID); err == nil && lock.Time.IsZero() {
-				t.Fatalf("%q is taken for a lock without a time", p)
+			if lock, err := r.readLock(t.Context(), info.ID); err == nil && (lock.ID != info.ID || r.Stale(lock) && lock.Time.IsZero()) {
+				t.Fatalf("%q is taken for the lock %v", p, lock)
 			}
 		}
 	})

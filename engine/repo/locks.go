@@ -233,6 +233,8 @@ func (r *Repo) look(ctx context.Context, mode LockMode, passed map[crypto.ID]boo
 	return again, nil
 }
 
+// errNoLock is about an index or a snapshot: whoever sealed it has the key, and a genuine file in the wrong folder must not stop work for
+// good.
 var errNoLock = errors.New("not a lock, but a file of another kind")
 
 // loadLock reads a lock, up to four times: one that can't be read may be in the middle of being written.
@@ -254,8 +256,12 @@ func (r *Repo) readLock(ctx context.Context, id crypto.ID) (lock LockInfo, err e
 	if err != nil {
 		return LockInfo{}, err
 	}
-	if json.Unmarshal(plain, &lock) != nil || lock.Time.IsZero() || lock.PID == 0 {
+	var other struct{ Packs, Tree json.RawMessage }
+	if json.Unmarshal(plain, &other) == nil && (other.Packs != nil || other.Tree != nil) {
 		return LockInfo{}, &DamageError{Type: Locks, ID: id, Err: errNoLock}
+	}
+	if err := json.Unmarshal(plain, &lock); err != nil { // maybe a lock of a later version of the format: it counts
+		return LockInfo{}, &DamageError{Type: Locks, ID: id, Err: err}
 	}
 	lock.ID = id
 	return lock, nil

@@ -331,6 +331,23 @@ func TestALockInTheMiddleOfBeingWrittenIsReadAgain(t *testing.T) {
 	})
 }
 
+func TestALockThatIsNotUnderstoodBlocks(t *testing.T) {
+	for _, text := range []string{`[]`, `{"time":1}`, `{"time":"2026-01-01T00:00:00Z","pid":"1"}`, `{"time":`, `{"exclusive":true}`, `{}`} {
+		t.Run(text, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := openFast(t, mem.New(), Options{})
+				id := put(t, r, Locks, text)
+				if _, _, err := r.Lock(t.Context(), Exclusive, LockOptions{}); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), id.Short()) {
+					t.Errorf("Lock = %v, want ErrLocked by %s", err, id.Short())
+				}
+				if removed, err := r.Unlock(t.Context(), true); err != nil || len(removed) != 1 {
+					t.Errorf("Unlock of all = %v, %v", removed, err)
+				}
+			})
+		})
+	}
+}
+
 func TestWhatIsNoLockDoesNotBlock(t *testing.T) {
 	for name, lay := range map[string]func(t *testing.T, b storage.Backend, r *Repo){
 		"an empty file": func(t *testing.T, b storage.Backend, r *Repo) {
@@ -340,7 +357,6 @@ func TestWhatIsNoLockDoesNotBlock(t *testing.T) {
 			put(t, r, Locks, `{"time":"2026-01-01T00:00:00Z","tree":"00","paths":["/"],"hostname":"h","username":"u"}`)
 		},
 		"an index":         func(t *testing.T, _ storage.Backend, r *Repo) { put(t, r, Locks, `{"packs":[]}`) },
-		"a list":           func(t *testing.T, _ storage.Backend, r *Repo) { put(t, r, Locks, `[]`) },
 		"a temporary file": func(t *testing.T, b storage.Backend, r *Repo) { replace(t, b, "locks/tmp-1", []byte("x")) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -76,12 +76,13 @@ func soundLocks(t *testing.T) (rows []oddLock) {
 
 // Why we differ.
 const (
-	sealedByOthers = "whoever sealed it has the key and says that it is no lock: a genuine file in the wrong folder must not stop work for good"
-	noProcess      = "no process has the number 0, and no lock no time: a snapshot that was copied here has them, and would lock out for ever"
-	noCrash        = "we don't crash"
+	otherKind = "whoever sealed it has the key and says that it is no lock: a genuine file in the wrong folder must not stop work for good"
+	noTime    = "without a time nobody knows how old it is: only a person removes it, with --remove-all"
+	noCrash   = "we don't crash"
 )
 
-// strangeLocks are files that are no sound locks. What can't be opened, unpacked or is no JSON stops us, as it may be a lock.
+// strangeLocks are files that are no sound locks. What can't be opened, unpacked or understood stops us, as it may be a
+// lock.
 func strangeLocks() []oddLock {
 	valid := func() string {
 		return fmt.Sprintf(`{"time":%q,"exclusive":true,"hostname":"elsewhere.example","username":"u","pid":1,"uid":1000}`, time.Now().Format(time.RFC3339Nano))
@@ -103,20 +104,20 @@ func strangeLocks() []oddLock {
 		{"exclusive told twice", with(`"exclusive":true`, `"exclusive":false,"exclusive":true`), locked, locked, locked, "", ""},
 		{"exclusive is null", with(`"exclusive":true`, `"exclusive":null`), "runs locked leaves", "runs locked leaves", "runs locked leaves", "", ""},
 
-		{"a process of number 0", with(`"pid":1`, `"pid":0`), locked, locked, ignored, "", noProcess},
-		{"no time", with(`"time"`, `"when"`), "locked locked removes", "locked locked removes", ignored, "", noProcess},
-		{"an empty object", sealed(`{}`), "runs locked removes", "runs locked removes", ignored, "", noProcess},
-		{"an index", compressed(`{"packs":[]}`), "runs locked removes", "runs locked removes", ignored, "", noProcess},
-		{"an old snapshot", compressed(`{"time":"2020-01-01T00:00:00Z",` + tree + `}`), "runs locked removes", "runs locked removes", ignored, "", noProcess},
-		{"a snapshot of the future", compressed(`{"time":"2220-01-01T00:00:00Z",` + tree + `}`), "runs locked leaves", "runs locked leaves", ignored, "", noProcess},
+		{"a process of number 0", with(`"pid":1`, `"pid":0`), locked, locked, locked, "", ""},
+		{"no time", with(`"time"`, `"when"`), "locked locked removes", "locked locked removes", locked, "", noTime},
+		{"an empty object", sealed(`{}`), "runs locked removes", "runs locked removes", "runs locked leaves", "", noTime},
+		{"an index", compressed(`{"packs":[]}`), "runs locked removes", "runs locked removes", ignored, "", otherKind},
+		{"an old snapshot", compressed(`{"time":"2020-01-01T00:00:00Z",` + tree + `}`), "runs locked removes", "runs locked removes", ignored, "", otherKind},
+		{"a snapshot of the future", compressed(`{"time":"2220-01-01T00:00:00Z",` + tree + `}`), "runs locked leaves", "runs locked leaves", ignored, "", otherKind},
 
-		{"a list", sealed(`[]`), ignored, stops, ignored, "cannot unmarshal array", sealedByOthers},
-		{"the time is a number", with(`"time":`, `"time":1,"was":`), ignored, stops, ignored, "Time.UnmarshalJSON", sealedByOthers},
-		{"exclusive is a text", with(`"exclusive":true`, `"exclusive":"yes"`), ignored, stops, ignored, "cannot unmarshal string", sealedByOthers},
-		{"the process is a text", with(`"pid":1`, `"pid":"1"`), ignored, stops, ignored, "cannot unmarshal string", sealedByOthers},
-		{"the user is below 0", with(`"uid":1000`, `"uid":-1`), ignored, stops, ignored, "cannot unmarshal number -1", sealedByOthers},
-		{"something after it", with(`"uid":1000}`, `"uid":1000}}`), ignored, stops, ignored, "after top-level value", sealedByOthers},
-		{"cut off", sealed(`{"time":`), ignored, stops, ignored, "unexpected end of JSON input", sealedByOthers},
+		{"a list", sealed(`[]`), ignored, stops, stops, "cannot unmarshal array", ""},
+		{"the time is a number", with(`"time":`, `"time":1,"was":`), ignored, stops, stops, "Time.UnmarshalJSON", ""},
+		{"exclusive is a text", with(`"exclusive":true`, `"exclusive":"yes"`), ignored, stops, stops, "cannot unmarshal string", ""},
+		{"the process is a text", with(`"pid":1`, `"pid":"1"`), ignored, stops, stops, "cannot unmarshal string", ""},
+		{"the user is below 0", with(`"uid":1000`, `"uid":-1`), ignored, stops, stops, "cannot unmarshal number -1", ""},
+		{"something after it", with(`"uid":1000}`, `"uid":1000}}`), ignored, stops, stops, "after top-level value", ""},
+		{"cut off", sealed(`{"time":`), ignored, stops, stops, "unexpected end of JSON input", ""},
 
 		{"null", sealed(`null`), ignored, stops, stops, "not supported encoding format", ""},
 		{"a text", sealed(`"lock"`), ignored, stops, stops, "not supported encoding format", ""},
