@@ -31,15 +31,18 @@ With --json each line has the size too, as it is stored.`,
 		Args:      wants(1, 1, "one of "+strings.Join(words, ", ")),
 		ValidArgs: words,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			fn := p.listBlobs
+			need, fn := reading, p.listBlobs
 			if args[0] != "blobs" {
 				t, ok := fileTypes()[args[0]]
 				if !ok {
 					return usageError(cmd, "%q is none of %s", args[0], strings.Join(words, ", "))
 				}
+				if t == repo.Locks {
+					need = watching
+				}
 				fn = func(ctx context.Context, r *repo.Repo) error { return p.listFiles(ctx, r, t) }
 			}
-			return p.withRepo(cmd, reading, fn)
+			return p.withRepo(cmd, need, fn)
 		},
 	}
 	p.registerNoLock(cmd)

@@ -20,7 +20,8 @@ import (
 type access int
 
 const (
-	reading  access = iota // shared lock, or none with --no-lock
+	watching access = iota // none: looks at the locks themselves
+	reading                // shared lock, or none with --no-lock
 	adding                 // shared lock
 	deleting               // exclusive lock
 )
@@ -125,7 +126,7 @@ func (p *program) withRepo(cmd *cobra.Command, need access, fn func(ctx context.
 
 // locked calls fn under a lock.
 func (p *program) locked(ctx context.Context, r *repo.Repo, need access, fn func(ctx context.Context, r *repo.Repo) error) error {
-	if need == reading && p.flags.noLock {
+	if need == watching || need == reading && p.flags.noLock {
 		return fn(ctx, r)
 	}
 	mode := repo.Shared

@@ -74,7 +74,7 @@ func commands() []command {
 			ours: "copy -r {other} --from-repo {this} --from-password-file {password}", ourLock: shared},
 		same("snapshots --no-lock", none),
 		same("list locks --no-lock", none),
-		{old: "list locks", new: "list locks", lock: none, ours: "list locks", ourLock: shared, why: "each list takes a lock, unless told not to"},
+		same("list locks", none),
 		same("key add --new-password-file {password}", shared),
 	}
 }
