@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,6 +59,7 @@ type race struct {
 	cold    bool
 	ops     []op
 	seed    uint64
+	bytes   int64 // of the data
 	say     func(format string, args ...any)
 	samples []sample
 }
@@ -70,6 +72,7 @@ func (r *race) run(ctx context.Context) (dataset.Stats, error) {
 	if err != nil {
 		return stats, err
 	}
+	r.bytes = stats.Bytes
 	r.say("%s: %s\n%s: %d files in %d folders, %d bytes (%d copied from /usr/lib)", r.set.Name, r.set.Title, r.set.Name,
 		stats.Files, stats.Folders, stats.Bytes, stats.Copied)
 	for round := 1; round <= r.rounds; round++ {
@@ -161,8 +164,14 @@ func (r *race) verify(ctx context.Context, op op, round int, e engine, s *sample
 }
 
 // settle has what earlier commands left unwritten in the file system written, so that none pays for another, and with
-// cold caches all of it forgotten.
+// cold caches all of it forgotten. With warm ones as much as the data is written and removed: on a virtual machine a page that nobody
+// has used for a while costs several times one that somebody has just given back, which only the second engine would get.
 func (r *race) settle() error {
+	if !r.cold {
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
 	f, err := os.Open(r.data)
 	if err != nil {
 		return err
@@ -176,6 +185,21 @@ func (r *race) settle() error {
 	}
 	if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0); err != nil {
 		return fmt.Errorf("drop caches (needs root): %w", err)
+	}
+	return nil
+}
+
+func (r *race) fill() (err error) {
+	f, err := os.Create(filepath.Join(filepath.Dir(r.data), "fill"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
+	zeros := make([]byte, 1<<20)
+	for written := int64(0); written < r.bytes; written += int64(len(zeros)) {
+		if _, err := f.Write(zeros); err != nil {
+			return err
+		}
 	}
 	return nil
 }
