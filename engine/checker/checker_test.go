@@ -75,5 +75,5 @@ func TestEveryKindOfDamageIsReportedForWhatItIs(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d variants", len(variants))
+	t.Logf("R7: %d kinds of damage, held against what check must say of each", len(variants))
 }

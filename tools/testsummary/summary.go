@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +31,7 @@ type summary struct {
 	output                  map[test]string // of what runs
 	passed, failed, skipped int
 	inPackage               int      // failures so far in the package in work
+	figures                 []string // that tests have logged: "R2: 2,226 power cuts, 0 lost"
 	reasons                 []string // of the skipped tests
 	err                     error    // of the first print that went wrong
 }
@@ -80,7 +83,13 @@ func (s *summary) add(e event) {
 	delete(s.output, t)
 }
 
+// figure is a line that a test logs to be read by people also where it passes.
+var figure = regexp.MustCompile(`(?m)^ *\w+_test\.go:\d+: (R\d+\b.{0,180})`)
+
 func (s *summary) endTest(t test, action string) {
+	for _, match := range figure.FindAllStringSubmatch(s.output[t], -1) {
+		s.figures = append(s.figures, match[1])
+	}
 	switch action {
 	case "pass":
 		s.passed++
@@ -132,9 +141,9 @@ func reason(output string) string {
 	return strings.Join(said, " ")
 }
 
-// finish prints the skipped tests and the counts. Its error is the first one of all that was printed.
+// finish prints the figures, the skipped tests and the counts. Its error is the first one of all that was printed.
 func (s *summary) finish() error {
-	for _, line := range s.reasons {
+	for _, line := range slices.Concat(s.figures, s.reasons) {
 		s.printf("%s\n", line)
 	}
 	s.printf("%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped)
