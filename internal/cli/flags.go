@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -9,6 +10,7 @@ import (
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/internal/kinds"
+	"github.com/backstay/backstay/settings"
 )
 
 // globals are the flags that every command has.
@@ -22,6 +24,7 @@ type globals struct {
 
 	compression   string
 	packSize      int // MiB
+	options       []string
 	limitUpload   int // KiB per second
 	limitDownload int // KiB per second
 }
@@ -37,6 +40,7 @@ func (g *globals) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&g.lockWait, "lock-wait", 0, "`time` to wait for another program's lock, such as 10m; also --retry-lock")
 	flags.StringVar(&g.compression, "compression", "auto", "`level` for new data: off, fastest, auto, better or max")
 	flags.IntVar(&g.packSize, "pack-size", 16, "size in `MiB` that new pack files have at least, 4 to 128")
+	flags.StringArrayVarP(&g.options, "option", "o", nil, "`name=value` of a setting of the storage, or kind.name=value for that kind only; may be repeated")
 	flags.IntVar(&g.limitUpload, "limit-upload", 0, "limit of all uploads together in `KiB/s`; 0: none")
 	flags.IntVar(&g.limitDownload, "limit-download", 0, "limit of all downloads together in `KiB/s`; 0: none")
 	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -48,9 +52,17 @@ func (g *globals) register(flags *pflag.FlagSet) {
 }
 
 // storageOptions are the options of a storage, as the flags say.
-func (p *program) storageOptions() kinds.Options {
-	return kinds.Options{Upload: int64(p.flags.limitUpload) << 10, Download: int64(p.flags.limitDownload) << 10,
-		Retried: p.retried, Clock: p.sys.Clock, Rand: p.sys.Rand}
+func (p *program) storageOptions() (kinds.Options, error) {
+	given := make(settings.Values)
+	for _, option := range p.flags.options {
+		name, value, found := strings.Cut(option, "=")
+		if !found {
+			return kinds.Options{}, backstay.Errorf(backstay.Invalid, "option %q has no value", name).WithHint("Write it as -o NAME=VALUE.")
+		}
+		given[name] = value
+	}
+	return kinds.Options{Settings: given, Getenv: p.sys.Getenv, Upload: int64(p.flags.limitUpload) << 10, Download: int64(p.flags.limitDownload) << 10,
+		Retried: p.retried, Clock: p.sys.Clock, Rand: p.sys.Rand}, nil
 }
 
 // repoOptions are the options of a repository, as the flags say.

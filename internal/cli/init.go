@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/backstay/backstay/engine/repo"
-	"github.com/backstay/backstay/internal/kinds"
 )
 
 func (p *program) newInit() *cobra.Command {
@@ -69,7 +68,7 @@ func (p *program) create(ctx context.Context, init repo.InitOptions) error {
 	if err != nil {
 		return err
 	}
-	b, err := kinds.Open(t.location, p.storageOptions())
+	b, err := p.openStorage(t)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/internal/kinds"
+	"github.com/backstay/backstay/storage/metrics"
 	"github.com/backstay/backstay/storage/retry"
 )
 
@@ -83,9 +84,18 @@ func (p *program) target() (target, error) {
 // passwordTries is how often somebody may mistype a password.
 const passwordTries = 3
 
+// openStorage opens the place of a repository.
+func (p *program) openStorage(t target) (*metrics.Backend, error) {
+	opt, err := p.storageOptions()
+	if err != nil {
+		return nil, err
+	}
+	return kinds.Open(t.location, opt)
+}
+
 // open opens a repository.
 func (p *program) open(ctx context.Context, t target) (*repo.Repo, error) {
-	b, err := kinds.Open(t.location, p.storageOptions())
+	b, err := p.openStorage(t)
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func (p *program) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return kinds.Sweep(ctx, t.location, p.storageOptions())
+	return kinds.Sweep(ctx, t.location, p.sys.Clock)
 }
 
 // hinted gives an error the hint that the engine has for it.

@@ -19,6 +19,9 @@ func topics() []*cobra.Command {
 Without -r the location is taken from $BACKSTAY_REPOSITORY or $RESTIC_REPOSITORY. With --repository-file, or from
 $BACKSTAY_REPOSITORY_FILE or $RESTIC_REPOSITORY_FILE, it is read from a file: white space around it is no part of it.
 
+What a location doesn't say may be said with --option NAME=VALUE; each kind of storage has its own settings. With
+--option KIND.NAME=VALUE it is for the repositories of that kind alone.
+
 A backup goes to several repositories at once if -r is given several times.`},
 		{Use: "passwords", Short: "Where the password of a repository comes from", Long: `The password of a repository is looked for in this order:
 

@@ -11,10 +11,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/limit"
 	"github.com/backstay/backstay/storage/local"
@@ -27,11 +27,18 @@ var ErrUnknown = errors.New("unknown kind of storage")
 
 // Options say how a storage is used. The zero value is useful.
 type Options struct {
-	Upload   int64             // bytes per second; 0: no limit
-	Download int64             // bytes per second; 0: no limit
-	Retried  func(retry.Event) // told of each failed try that will be repeated; may be nil
-	Clock    clock.Clock       // by default the system's
-	Rand     io.Reader         // by default crypto/rand.Reader
+	Settings settings.Values     // beside what stands in the location; "s3.region" is for locations of kind s3 only
+	Getenv   func(string) string // environment variables that fields may come from; nil: none
+	Upload   int64               // bytes per second; 0: no limit
+	Download int64               // bytes per second; 0: no limit
+	Retried  func(retry.Event)   // told of each failed try that will be repeated; may be nil
+	Clock    clock.Clock         // by default the system's
+	Rand     io.Reader           // by default crypto/rand.Reader
+}
+
+// Storages lists every kind of storage.
+func Storages() []storage.Provider {
+	return []storage.Provider{local.Provider}
 }
 
 // Open returns the storage at a location, which counts what it is asked. Whether anything is there shows when it is first
@@ -41,12 +48,7 @@ func Open(location string, opt Options) (*metrics.Backend, error) {
 		opt.Clock = clock.System
 	}
 	scheme, rest := split(location)
-	open, ok := storages()[scheme]
-	if !ok {
-		known := slices.Sorted(maps.Keys(storages()))
-		return nil, fmt.Errorf("open storage of kind %q: %w: known are %s: and plain paths", scheme, ErrUnknown, strings.Join(known, ":, "))
-	}
-	b, err := open(rest, opt)
+	b, err := open(scheme, rest, opt)
 	if err != nil {
 		return nil, fmt.Errorf("open storage of kind %q: %w", scheme, err)
 	}
@@ -55,41 +57,86 @@ func Open(location string, opt Options) (*metrics.Backend, error) {
 	return metrics.New(b, opt.Clock), nil
 }
 
-// storages lists every kind of storage by its scheme.
-func storages() map[string]func(rest string, opt Options) (storage.Backend, error) {
-	return map[string]func(string, Options) (storage.Backend, error){
-		"local": openLocal,
+func open(scheme, rest string, opt Options) (storage.Backend, error) {
+	p, err := find(scheme)
+	if err != nil {
+		return nil, err
 	}
+	v, err := p.Parse(rest)
+	if err != nil {
+		return nil, err
+	}
+	if v, err = complete(p, v, opt); err != nil {
+		return nil, err
+	}
+	if v, err = settings.Check(p.Fields, v); err != nil {
+		return nil, err
+	}
+	return p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand})
+}
+
+// find returns the kind of storage that goes by a scheme.
+func find(scheme string) (storage.Provider, error) {
+	var known []string
+	for _, p := range Storages() {
+		if p.Kind == scheme {
+			return p, nil
+		}
+		known = append(known, p.Kind+":")
+	}
+	return storage.Provider{}, fmt.Errorf("%w: known are %s and plain paths", ErrUnknown, strings.Join(known, ", "))
+}
+
+// complete adds to the values of a location those that were given beside it, and those of the environment where there are none.
+func complete(p storage.Provider, v settings.Values, opt Options) (settings.Values, error) {
+	all := make(settings.Values)
+	maps.Copy(all, v)
+	for name, value := range opt.Settings {
+		if kind, of, found := strings.Cut(name, "."); found {
+			if kind != p.Kind {
+				continue
+			}
+			name = of
+		}
+		if all[name] != "" {
+			return nil, fmt.Errorf("setting %q is given twice, if not in the location then beside it", name)
+		}
+		all[name] = value
+	}
+	if opt.Getenv == nil {
+		return all, nil
+	}
+	for _, f := range p.Fields {
+		for _, name := range f.Env {
+			if value := opt.Getenv(name); all[f.Name] == "" && value != "" {
+				all[f.Name] = value
+			}
+		}
+	}
+	return all, nil
 }
 
 // split takes a location apart. What starts like a path is one, also with a colon in it.
 func split(location string) (scheme, rest string) {
 	scheme, rest, found := strings.Cut(location, ":")
 	if !found || strings.ContainsAny(scheme, `/\`) || len(scheme) < 2 { // C:\ is a path
-		return "local", location
+		return local.Provider.Kind, location
 	}
 	return scheme, rest
 }
 
-func openLocal(dir string, opt Options) (storage.Backend, error) {
-	if dir == "" {
-		return nil, errors.New("the path is empty")
-	}
-	return local.New(local.OS{}, dir, local.Options{Clock: opt.Clock, Rand: opt.Rand}), nil
-}
-
 // Sweep removes the temporary files that killed processes have left at a location, once they are a day old. Where the kind of storage
 // has none there is nothing to do.
-func Sweep(ctx context.Context, location string, opt Options) error {
+func Sweep(ctx context.Context, location string, clk clock.Clock) error {
 	dir, ok := LocalPath(location)
 	if !ok {
 		return nil
 	}
-	return local.New(local.OS{}, dir, local.Options{Clock: opt.Clock}).Sweep(ctx)
+	return local.New(local.OS{}, dir, local.Options{Clock: clk}).Sweep(ctx)
 }
 
 // LocalPath returns the path of a location in a local folder; ok is false for one of another kind.
 func LocalPath(location string) (path string, ok bool) {
 	scheme, rest := split(location)
-	return rest, scheme == "local"
+	return rest, scheme == local.Provider.Kind
 }

@@ -3,6 +3,7 @@ package kinds
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 )
 
@@ -39,6 +41,29 @@ func TestAnUnknownKindIsNamedAndTheKnownOnesAreListed(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "secret") {
 		t.Errorf("Open = %v, which gives the password away", err)
+	}
+}
+
+func TestSettingsComeFromBesideTheLocationAndFromTheEnvironment(t *testing.T) {
+	fields := []settings.Field{{Name: "host"}, {Name: "user", Env: []string{"OUR_USER", "THEIR_USER"}}, {Name: "port", Env: []string{"PORT"}}}
+	p := storage.Provider{Kind: "x", Fields: fields}
+	env := map[string]string{"THEIR_USER": "theirs", "PORT": "2222"}
+	opt := Options{Settings: settings.Values{"x.port": "22", "y.port": "23"}, Getenv: func(name string) string { return env[name] }}
+	got, err := complete(p, settings.Values{"host": "h"}, opt)
+	want := map[string]string{"host": "h", "user": "theirs", "port": "22"}
+	if !maps.Equal(got, want) || err != nil {
+		t.Errorf("complete = %v, %v, want %v", map[string]string(got), err, want)
+	}
+	for _, twice := range []settings.Values{{"host": "other"}, {"x.host": "other"}, {"x.port": "1", "port": "2"}} {
+		if _, err := complete(p, settings.Values{"host": "h"}, Options{Settings: twice}); err == nil {
+			t.Errorf("complete with %v beside a host = nil error", map[string]string(twice))
+		}
+	}
+}
+
+func TestASettingThatTheKindHasNotIsRefused(t *testing.T) {
+	if _, err := Open(t.TempDir(), Options{Settings: settings.Values{"region": "x"}}); err == nil || !strings.Contains(err.Error(), `"region"`) {
+		t.Errorf("Open = %v, want an error about the region", err)
 	}
 }
 
@@ -76,7 +101,7 @@ func TestSweepTakesOldTemporaryFilesOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := Sweep(t.Context(), dir, Options{Clock: clock.System}); err != nil {
+	if err := Sweep(t.Context(), dir, clock.System); err != nil {
 		t.Fatal(err)
 	}
 	for name := range files {

@@ -1,0 +1,27 @@
+package storage
+
+import (
+	"io"
+
+	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/settings"
+)
+
+// Provider is a kind of storage, told once: forms, flags, the API and the reference are made of it.
+type Provider struct {
+	Kind   string // the scheme of its locations, such as "sftp"
+	Title  string // such as "SFTP server"
+	Form   string // how a location of it is written, such as "sftp:USER@HOST:/PATH"
+	Fields []settings.Field
+	// Parse reads the part of a location that follows the scheme and its colon. It returns the values that stand in there,
+	// unchecked. Its error says nothing of secrets that may stand in there too.
+	Parse func(rest string) (settings.Values, error)
+	// Open returns the Backend for checked values. It asks nobody: whether anything is there shows when it is first used.
+	Open func(v settings.Values, env Env) (Backend, error)
+}
+
+// Env is what an adapter gets from the program around it.
+type Env struct {
+	Clock clock.Clock
+	Rand  io.Reader
+}
