@@ -26,7 +26,7 @@ import (
 )
 
 // Times is how much longer than in "make test" a simulation runs under "make soak".
-const Times = 10
+const Times = 100
 
 // Scale returns n, or Times as much if BACKSTAY_SOAK is 1.
 func Scale(n int) int {
