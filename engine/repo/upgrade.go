@@ -32,6 +32,18 @@ func (r *Repo) UpgradeVersion(ctx context.Context) error {
 	return nil
 }
 
+// EndUpgrade removes what an upgrade left that was killed when all else was done. The context must hold an exclusive lock.
+func (r *Repo) EndUpgrade(ctx context.Context) error {
+	err := r.guard(ctx, Exclusive)
+	if err == nil {
+		err = r.backend.Remove(ctx, nextConfig)
+	}
+	if err != nil {
+		return fmt.Errorf("end upgrade: %w", err)
+	}
+	return nil
+}
+
 func (r *Repo) replaceConfig(ctx context.Context, next RepoConfig) error {
 	plain, err := json.Marshal(next)
 	if err != nil {

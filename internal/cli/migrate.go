@@ -26,6 +26,9 @@ uncompressed until prune rewrites it. Programs that only know version 1 (restic 
 
 func (p *program) migrate(ctx context.Context, r *repo.Repo) error {
 	if v := r.Config().Version; v != 1 {
+		if err := r.EndUpgrade(ctx); err != nil {
+			return err
+		}
 		return p.say("Nothing to do: the repository is of version %d, the newest.", v)
 	}
 	if err := r.UpgradeVersion(ctx); err != nil {

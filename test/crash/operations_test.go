@@ -144,6 +144,9 @@ func migrated(r *room) error {
 	if err == nil && opened.Config().Version != 2 {
 		err = fmt.Errorf("the repository is of version %d", opened.Config().Version)
 	}
+	if err == nil && exists(r.at("repository/config-next")) {
+		err = errors.New("config-next is left")
+	}
 	return err
 }
 
