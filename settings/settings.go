@@ -36,9 +36,6 @@ type Field struct {
 	Env      []string // environment variables that the command line takes it from, the first that is set
 }
 
-// IsSecret reports whether values of the field must never be shown.
-func (f Field) IsSecret() bool { return f.Kind == Secret || f.Kind == Pages }
-
 // Values are what was given, by the names of the fields. They may hold secrets, so they don't print.
 type Values map[string]string
 

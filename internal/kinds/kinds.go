@@ -99,7 +99,7 @@ func complete(p storage.Provider, v settings.Values, opt Options) (settings.Valu
 			name = of
 		}
 		if all[name] != "" {
-			return nil, fmt.Errorf("setting %q is given twice, if not in the location then beside it", name)
+			return nil, fmt.Errorf("setting %q is given twice: once is enough, in the location or beside it", name)
 		}
 		all[name] = value
 	}
