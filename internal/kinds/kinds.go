@@ -7,10 +7,12 @@ package kinds
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"strings"
 
 	"github.com/backstay/backstay/clock"
@@ -34,6 +36,21 @@ type Options struct {
 	Retried  func(retry.Event)   // told of each failed try that will be repeated; may be nil
 	Clock    clock.Clock         // by default the system's
 	Rand     io.Reader           // by default crypto/rand.Reader
+	// Dial makes the connections; by default to any address.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
+	return o
 }
 
 // Storages lists every kind of storage.
@@ -44,35 +61,45 @@ func Storages() []storage.Provider {
 // Open returns the storage at a location, which counts what it is asked. Whether anything is there shows when it is first
 // used. Errors name the scheme only, since the rest of a location may hold a password.
 func Open(location string, opt Options) (*metrics.Backend, error) {
-	if opt.Clock == nil {
-		opt.Clock = clock.System
-	}
-	scheme, rest := split(location)
-	b, err := open(scheme, rest, opt)
+	opt = opt.withDefaults()
+	b, err := open(location, opt)
 	if err != nil {
-		return nil, fmt.Errorf("open storage of kind %q: %w", scheme, err)
+		return nil, err
 	}
 	b = retry.New(b, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand})
 	b = limit.New(b, limit.Options{Upload: opt.Upload, Download: opt.Download, Clock: opt.Clock})
 	return metrics.New(b, opt.Clock), nil
 }
 
-func open(scheme, rest string, opt Options) (storage.Backend, error) {
+// open returns the adapter itself.
+func open(location string, opt Options) (storage.Backend, error) {
+	scheme, rest := split(location)
+	p, v, err := read(scheme, rest, opt)
+	var b storage.Backend
+	if err == nil {
+		b, err = p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand, Dial: opt.Dial})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open storage of kind %q: %w", scheme, err)
+	}
+	return b, nil
+}
+
+// read returns the kind of storage of a location, and its checked settings.
+func read(scheme, rest string, opt Options) (storage.Provider, settings.Values, error) {
 	p, err := find(scheme)
 	if err != nil {
-		return nil, err
+		return p, nil, err
 	}
 	v, err := p.Parse(rest)
 	if err != nil {
-		return nil, err
+		return p, nil, err
 	}
 	if v, err = complete(p, v, opt); err != nil {
-		return nil, err
+		return p, nil, err
 	}
-	if v, err = settings.Check(p.Fields, v); err != nil {
-		return nil, err
-	}
-	return p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand})
+	v, err = settings.Check(p.Fields, v)
+	return p, v, err
 }
 
 // find returns the kind of storage that goes by a scheme.
@@ -125,14 +152,16 @@ func split(location string) (scheme, rest string) {
 	return scheme, rest
 }
 
-// Sweep removes the temporary files that killed processes have left at a location, once they are a day old. Where the kind of storage
-// has none there is nothing to do.
-func Sweep(ctx context.Context, location string, clk clock.Clock) error {
-	dir, ok := LocalPath(location)
-	if !ok {
-		return nil
+// Sweep removes what killed processes have left at a location, once it is a day old. Many kinds of storage have nothing of that sort.
+func Sweep(ctx context.Context, location string, opt Options) error {
+	b, err := open(location, opt.withDefaults())
+	if err != nil {
+		return err
 	}
-	return local.New(local.OS{}, dir, local.Options{Clock: clk}).Sweep(ctx)
+	if sweeper, ok := b.(storage.Sweeper); ok {
+		return sweeper.Sweep(ctx)
+	}
+	return nil
 }
 
 // LocalPath returns the path of a location in a local folder; ok is false for one of another kind.

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 )
@@ -101,7 +100,7 @@ func TestSweepTakesOldTemporaryFilesOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := Sweep(t.Context(), dir, clock.System); err != nil {
+	if err := Sweep(t.Context(), dir, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	for name := range files {

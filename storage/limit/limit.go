@@ -53,6 +53,9 @@ func New(next storage.Backend, opt Options) *Backend {
 	return b
 }
 
+// Unwrap returns the Backend that is wrapped.
+func (b *Backend) Unwrap() storage.Backend { return b.next }
+
 // Save implements storage.Backend.
 func (b *Backend) Save(ctx context.Context, name string, body storage.Body) error {
 	if err := b.enter(ctx); err != nil {

@@ -74,6 +74,7 @@ type Event struct {
 const (
 	firstWait   = 500 * time.Millisecond
 	longestWait = time.Minute
+	longestBusy = 5 * time.Minute // that a storage may ask for
 )
 
 // loadRate is how many bytes of a Load may be expected in a second of a slow line.
@@ -90,6 +91,9 @@ type Backend struct {
 
 // New returns a Backend that repeats the calls of next.
 func New(next storage.Backend, opt Options) *Backend { return &Backend{next, opt.withDefaults()} }
+
+// Unwrap returns the Backend that is wrapped.
+func (b *Backend) Unwrap() storage.Backend { return b.next }
 
 // Save implements storage.Backend. When a try failed and the next one finds the name taken, the answer of the earlier one
 // may have been lost: if what is there has the announced size, and the hash if that is known, it is what was to be saved.
@@ -218,6 +222,9 @@ func (b *Backend) repeat(ctx context.Context, what, name string, stall time.Dura
 		spread, randErr := b.spread(wait)
 		if randErr != nil {
 			return fmt.Errorf("%w (not repeated: read random bytes: %w)", err, randErr)
+		}
+		if busy := (*storage.BusyError)(nil); errors.As(err, &busy) {
+			spread = max(spread, min(busy.After, longestBusy))
 		}
 		spent += max(min(b.opt.Clock.Now().Sub(start), found(stall)), 0) + spread
 		if spent > b.opt.Total {
