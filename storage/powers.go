@@ -23,8 +23,8 @@ type Retainer interface {
 	Retain(ctx context.Context, name string, until time.Time) error
 	// Period is for how long Save keeps a file; 0: it sets no time.
 	Period() time.Duration
-	// Hidden yields the kept files beneath dir that somebody has hidden all the same: deleted, so that they aren't listed any more, or
-	// replaced. A Backend itself never leaves one so.
+	// Hidden yields the kept files that somebody has hidden all the same: deleted, so that they aren't listed any more, or replaced.
+	// Dir is a folder, the name of one file, or "" for all. A Backend itself never leaves a file so.
 	Hidden(ctx context.Context, dir string) iter.Seq2[Info, error]
 	// Unhide brings back a hidden file as it was first saved.
 	Unhide(ctx context.Context, name string) error

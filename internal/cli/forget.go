@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -127,7 +128,9 @@ func removed(groups []runner.Forgotten) map[crypto.ID]bool {
 	gone := make(map[crypto.ID]bool)
 	for _, g := range groups {
 		for _, s := range g.Remove {
-			gone[s.ID] = true
+			if g.Held[s.ID].IsZero() {
+				gone[s.ID] = true
+			}
 		}
 	}
 	return gone
@@ -141,11 +144,18 @@ type forgottenJSON struct {
 	Keep    []snapshotJSON `json:"keep"`
 	Remove  []snapshotJSON `json:"remove"`
 	Reasons []reasonJSON   `json:"reasons"`
+	Held    []heldJSON     `json:"held,omitempty"`
 }
 
 type reasonJSON struct {
 	Snapshot snapshotJSON `json:"snapshot"`
 	Matches  []string     `json:"matches"`
+}
+
+// heldJSON is a snapshot of those to be removed that object lock keeps for now.
+type heldJSON struct {
+	ID    crypto.ID `json:"id"`
+	Until time.Time `json:"until"`
 }
 
 func (p *program) printForgotten(groups []runner.Forgotten, dry bool) error {
@@ -155,6 +165,11 @@ func (p *program) printForgotten(groups []runner.Forgotten, dry bool) error {
 			j := forgottenJSON{Host: g.Host, Paths: g.Paths, Tags: g.Tags, Keep: snapshotsJSON(g.Keep), Remove: snapshotsJSON(g.Remove)}
 			for _, s := range g.Keep {
 				j.Reasons = append(j.Reasons, reasonJSON{newSnapshotJSON(s), g.Reasons[s.ID]})
+			}
+			for _, s := range g.Remove {
+				if until := g.Held[s.ID]; !until.IsZero() {
+					j.Held = append(j.Held, heldJSON{s.ID, until})
+				}
 			}
 			out = append(out, j)
 		}
@@ -179,6 +194,10 @@ func (p *program) printGroup(g runner.Forgotten, dry bool) error {
 		t.Add("keep", s.ID.Short(), show.Time(s.Time), strings.Join(g.Reasons[s.ID], ", "))
 	}
 	for _, s := range g.Remove {
+		if until := g.Held[s.ID]; !until.IsZero() {
+			t.Add("held", s.ID.Short(), show.Time(s.Time), "object lock, until "+show.Time(until))
+			continue
+		}
 		t.Add("remove", s.ID.Short(), show.Time(s.Time), "")
 	}
 	if !p.flags.quiet {
@@ -187,7 +206,7 @@ func (p *program) printGroup(g runner.Forgotten, dry bool) error {
 		}
 	}
 	if dry {
-		return p.say("Dry run: %s would be removed.\n", show.Plural(len(g.Remove), "snapshot"))
+		return p.say("Dry run: %s would be removed.\n", show.Plural(len(g.Remove)-len(g.Held), "snapshot"))
 	}
-	return p.say("%s removed.\n", show.Plural(len(g.Remove), "snapshot"))
+	return p.say("%s removed.\n", show.Plural(len(g.Remove)-len(g.Held), "snapshot"))
 }
