@@ -40,7 +40,7 @@ func (g *globals) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&g.lockWait, "lock-wait", 0, "`time` to wait for another program's lock, such as 10m; also --retry-lock")
 	flags.StringVar(&g.compression, "compression", "auto", "`level` for new data: off, fastest, auto, better or max")
 	flags.IntVar(&g.packSize, "pack-size", 16, "size in `MiB` that new pack files have at least, 4 to 128")
-	flags.StringArrayVarP(&g.options, "option", "o", nil, "`name=value` of a setting of the storage, or kind.name=value for that kind only; may be repeated")
+	flags.StringArrayVarP(&g.options, "option", "o", nil, "`name=value` of a setting of the storage, kind.name=value for that kind only, or name=@file to read it from a file; may be repeated")
 	flags.IntVar(&g.limitUpload, "limit-upload", 0, "limit of all uploads together in `KiB/s`; 0: none")
 	flags.IntVar(&g.limitDownload, "limit-download", 0, "limit of all downloads together in `KiB/s`; 0: none")
 	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -55,14 +55,34 @@ func (g *globals) register(flags *pflag.FlagSet) {
 func (p *program) storageOptions() (kinds.Options, error) {
 	given := make(settings.Values)
 	for _, option := range p.flags.options {
-		name, value, found := strings.Cut(option, "=")
-		if !found {
-			return kinds.Options{}, backstay.Errorf(backstay.Invalid, "option %q has no value", name).WithHint("Write it as -o NAME=VALUE.")
+		name, value, err := readOption(option)
+		if err != nil {
+			return kinds.Options{}, err
 		}
 		given[name] = value
 	}
 	return kinds.Options{Settings: given, Getenv: p.sys.Getenv, Upload: int64(p.flags.limitUpload) << 10, Download: int64(p.flags.limitDownload) << 10,
 		Retried: p.retried, Clock: p.sys.Clock, Rand: p.sys.Rand}, nil
+}
+
+// readOption takes name=value or name=@file apart. A secret has to come from a file: everybody on the machine can see arguments.
+func readOption(option string) (name, value string, err error) {
+	name, value, found := strings.Cut(option, "=")
+	if !found {
+		return "", "", backstay.Errorf(backstay.Invalid, "option %q has no value", name).WithHint("Write it as -o NAME=VALUE.")
+	}
+	if file, found := strings.CutPrefix(value, "@"); found {
+		value, err = readText("option "+name, file)
+		return name, value, err
+	}
+	if f, known := kinds.Field(name); known && f.IsSecret() {
+		hint := "Write it into a file that only you can read: -o " + name + "=@FILE"
+		if len(f.Env) > 0 {
+			hint += ", or set $" + f.Env[0]
+		}
+		return "", "", backstay.Errorf(backstay.Invalid, "option %q is a secret, and everybody on this machine can see it there", name).WithHint(hint + ".")
+	}
+	return name, value, nil
 }
 
 // repoOptions are the options of a repository, as the flags say.
@@ -84,6 +104,9 @@ type target struct {
 	password passwordSource
 	env      string // comes before REPOSITORY and PASSWORD in the names of its environment variables: "" or "FROM_"
 }
+
+// String is the location as it may be shown.
+func (t target) String() string { return kinds.Shown(t.location) }
 
 // passwordSource is where a password comes from, by flags. One at most is set.
 type passwordSource struct{ file, command string }

@@ -17,17 +17,15 @@ import (
 	"github.com/backstay/backstay/retention"
 )
 
-type forgetFlags struct {
+// policyFlags say which snapshots a policy keeps.
+type policyFlags struct {
 	sel     selection
 	groupBy string
 	policy  retention.Policy
 	tags    []string
-	dryRun  bool
-	prune   bool
-	pruning pruneFlags
 }
 
-func (f *forgetFlags) register(flags *pflag.FlagSet) {
+func (f *policyFlags) register(flags *pflag.FlagSet) {
 	f.sel.register(flags)
 	for _, c := range []struct {
 		name, short, what string
@@ -60,6 +58,30 @@ func (f *forgetFlags) register(flags *pflag.FlagSet) {
 	}
 	flags.StringArrayVar(&f.tags, "keep-tag", nil, "keep snapshots with all of these `tags`, as tag,tag; may be repeated")
 	flags.StringVarP(&f.groupBy, "group-by", "g", "host,paths", "apply the rules to each group of the same `host,paths,tags`, or of several of these words")
+}
+
+// options returns what the flags say. Where they name no rule the policy is empty.
+func (f *policyFlags) options(cmd *cobra.Command) (runner.ForgetOptions, error) {
+	by, err := snapshot.ParseGroupBy(f.groupBy)
+	if err != nil {
+		return runner.ForgetOptions{}, usageError(cmd, "%w", err)
+	}
+	policy := f.policy
+	for _, tags := range f.tags {
+		policy.Tags = append(policy.Tags, snapshot.ParseTags(tags))
+	}
+	return runner.ForgetOptions{Filter: f.sel.filter(), GroupBy: by, Policy: policy}, nil
+}
+
+type forgetFlags struct {
+	policyFlags
+	dryRun  bool
+	prune   bool
+	pruning pruneFlags
+}
+
+func (f *forgetFlags) register(flags *pflag.FlagSet) {
+	f.policyFlags.register(flags)
 	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "show what would be removed, which rule keeps the others and, with --prune, what that would free, and change nothing")
 	flags.BoolVar(&f.prune, "prune", false, "free the space as well, see 'backstay prune --help'")
 	f.pruning.register(flags)
@@ -85,14 +107,12 @@ does at once.`,
 }
 
 func (p *program) forget(cmd *cobra.Command, f *forgetFlags, args []string) error {
-	by, err := snapshot.ParseGroupBy(f.groupBy)
+	opt, err := f.options(cmd)
 	if err != nil {
-		return usageError(cmd, "%w", err)
+		return err
 	}
-	for _, tags := range f.tags {
-		f.policy.Tags = append(f.policy.Tags, snapshot.ParseTags(tags))
-	}
-	if f.policy.IsEmpty() == (len(args) == 0) {
+	opt.DryRun = f.dryRun
+	if opt.Policy.IsEmpty() == (len(args) == 0) {
 		return backstay.Errorf(backstay.Invalid, "forget: say what to remove by rules (--keep-...) or by ids, one of the two").WithHint("See 'backstay forget --help'.")
 	}
 	prune, err := f.pruning.options()
@@ -100,7 +120,6 @@ func (p *program) forget(cmd *cobra.Command, f *forgetFlags, args []string) erro
 		return usageError(cmd, "%w", err)
 	}
 	return p.withRepo(cmd, deleting, func(ctx context.Context, r *repo.Repo) error {
-		opt := runner.ForgetOptions{Filter: f.sel.filter(), GroupBy: by, Policy: f.policy, DryRun: f.dryRun}
 		for _, name := range args {
 			s, err := p.findSnapshot(ctx, r, f.sel, name)
 			if err != nil {

@@ -114,7 +114,7 @@ func (p *program) open(ctx context.Context, t target) (*repo.Repo, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("repository %q: %w", t.location, err)
+			return nil, fmt.Errorf("repository %q: %w", t, err)
 		}
 		return r, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"regexp"
 	"strings"
 
 	"github.com/backstay/backstay/clock"
@@ -112,6 +113,40 @@ func find(scheme string) (storage.Provider, error) {
 		known = append(known, p.Kind+":")
 	}
 	return storage.Provider{}, fmt.Errorf("%w: known are %s and plain paths", ErrUnknown, strings.Join(known, ", "))
+}
+
+// Of returns the kind of storage of a location.
+func Of(location string) (storage.Provider, error) {
+	scheme, _ := split(location)
+	return find(scheme)
+}
+
+// Field returns the setting of a name, such as "s3.region", or "region" of the first kind that has it.
+func Field(name string) (f settings.Field, ok bool) {
+	kind, of, found := strings.Cut(name, ".")
+	for _, p := range Storages() {
+		for _, f := range p.Fields {
+			if f.Name == name || found && p.Kind == kind && f.Name == of {
+				return f, true
+			}
+		}
+	}
+	return f, false
+}
+
+// withPassword is what a URL looks like in which a password stands, also one with the characters that it should not have there. What
+// looks like a port is one.
+var (
+	withPassword = regexp.MustCompile(`//([^/:@]*):.*@`)
+	withoutIt    = regexp.MustCompile(`^[^/]*//[^/:@]*(:\d*)?(/|$)`)
+)
+
+// Shown returns a location as it may be shown: a password in it is replaced by stars.
+func Shown(location string) string {
+	if scheme, rest := split(location); scheme == local.Provider.Kind || withoutIt.MatchString(rest) {
+		return location
+	}
+	return withPassword.ReplaceAllString(location, "//$1:***@")
 }
 
 // complete adds to the values of a location those that were given beside it, and those of the environment where there are none.
