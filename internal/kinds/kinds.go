@@ -32,11 +32,11 @@ var ErrUnknown = errors.New("unknown kind of storage")
 type Options struct {
 	Settings settings.Values     // beside what stands in the location; "s3.region" is for locations of kind s3 only
 	Getenv   func(string) string // environment variables that fields may come from; nil: none
-	Upload   int64               // bytes per second; 0: no limit
-	Download int64               // bytes per second; 0: no limit
-	Retried  func(retry.Event)   // told of each failed try that will be repeated; may be nil
-	Clock    clock.Clock         // by default the system's
-	Rand     io.Reader           // by default crypto/rand.Reader
+	Upload   limit.Rate
+	Download limit.Rate
+	Retried  func(retry.Event) // told of each failed try that will be repeated; may be nil
+	Clock    clock.Clock       // by default the system's
+	Rand     io.Reader         // by default crypto/rand.Reader
 	// Dial makes the connections; by default to any address.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
