@@ -72,6 +72,32 @@ func Open(location string, opt Options) (*metrics.Backend, error) {
 	return metrics.New(b, opt.Clock), nil
 }
 
+// Browse opens the place at a location to back up what is in its folders. The error wraps ErrUnknown where the kind of storage shows none.
+func Browse(location string, opt Options) (storage.Browser, error) {
+	opt = opt.withDefaults()
+	b, err := open(location, opt)
+	if err != nil {
+		return nil, err
+	}
+	browser, ok := b.(storage.Browser)
+	if !ok {
+		scheme, _ := split(location)
+		return nil, fmt.Errorf("%w: folders of %q can't be backed up from there", ErrUnknown, scheme)
+	}
+	limited := limit.New(b, limit.Options{Download: opt.Download, Clock: opt.Clock})
+	return retry.NewBrowser(limitedBrowser{browser, limited}, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand}), nil
+}
+
+// limitedBrowser is a browser whose downloads are limited.
+type limitedBrowser struct {
+	storage.Browser
+	limited storage.Backend
+}
+
+func (b limitedBrowser) Load(ctx context.Context, name string, p []byte, offset int64) error {
+	return b.limited.Load(ctx, name, p, offset)
+}
+
 // open returns the adapter itself.
 func open(location string, opt Options) (storage.Backend, error) {
 	scheme, rest := split(location)
