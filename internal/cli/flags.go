@@ -52,10 +52,10 @@ func (g *globals) register(flags *pflag.FlagSet) {
 	})
 }
 
-// storageOptions are the options of a storage, as the flags say.
-func (p *program) storageOptions() (kinds.Options, error) {
+// storageOptions are the options of a storage, as the flags say. The settings are those given.
+func (p *program) storageOptions(options []string) (kinds.Options, error) {
 	given := make(settings.Values)
-	for _, option := range p.flags.options {
+	for _, option := range options {
 		name, value, err := readOption(option)
 		if err != nil {
 			return kinds.Options{}, err

@@ -13,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"path"
 	"regexp"
 	"strings"
 
@@ -173,6 +174,13 @@ func Shown(location string) string {
 		return location
 	}
 	return withPassword.ReplaceAllString(location, "//$1:***@")
+}
+
+// SnapshotPath returns what a snapshot calls the path of a folder at a location: the same for the same place, with no password in it.
+func SnapshotPath(location string) string {
+	scheme, rest := split(Shown(location))
+	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "https://"), "http://")
+	return path.Join("/", scheme, strings.ReplaceAll(rest, ":***@", "@"))
 }
 
 // complete adds to the values of a location those that were given beside it, and those of the environment where there are none.

@@ -36,6 +36,8 @@ type Folder interface {
 type Options struct {
 	Parallel int // contents open at once; default 4, each of which holds two pieces of a file in memory
 	Piece    int // bytes that are read at once; default 4 MiB, much more than is on its way in a round trip
+	// Exclude says what is left out, of a folder with all that is in it. It is asked once for each path, in tree order. May be nil.
+	Exclude func(path string, dir bool) bool
 }
 
 func (o Options) withDefaults() Options {
@@ -44,6 +46,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Piece == 0 {
 		o.Piece = 4 << 20
+	}
+	if o.Exclude == nil {
+		o.Exclude = func(string, bool) bool { return false }
 	}
 	return o
 }
@@ -146,6 +151,7 @@ func (l *listing) wait(ctx context.Context) error {
 
 // dir yields what is in a folder, and reports whether to go on.
 func (w *walk) dir(dir string, items []entry.Meta) bool {
+	items = slices.DeleteFunc(items, func(m entry.Meta) bool { return w.opt.Exclude(path.Join(dir, m.Name), m.Type == entry.Dir) })
 	listings := make(map[int]*listing)
 	next := 0 // where the next folder is looked for that is listed ahead
 	for i, m := range items {

@@ -221,3 +221,23 @@ func TestWhatAServerDoesNotTellIsTheSameEachTime(t *testing.T) {
 		t.Errorf("a file without mode has %v, times %v, %v, %d links", e.Mode, e.ModTime, e.ChangeTime, e.Links)
 	}
 }
+
+func TestWhatIsExcludedIsNotEvenListed(t *testing.T) {
+	p := sample()
+	p.broken = map[string]error{"many": errors.New("it was listed")}
+	src := remote.New(p, remote.Options{Exclude: func(path string, dir bool) bool { return path == "many" && dir || path == "a/b/c" || path == "z" }})
+	v, err := src.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for e, err := range v.Entries(t.Context()) {
+		if err != nil {
+			t.Errorf("Entries yields %v", err)
+		}
+		got = append(got, e.Path)
+	}
+	if diff := cmp.Diff([]string{"a", "a/b", "a/x", "a-b", "large"}, got); diff != "" {
+		t.Errorf("Entries (-want +got)\n%s", diff)
+	}
+}
