@@ -52,12 +52,18 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
+	switch query := r.URL.Query(); {
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
 		_ = res.Body.Close()
-		return nil, busy(res)
-	case res.StatusCode == http.StatusOK && isListing(r):
-		return res, checkListing(res)
+		err = busy(res)
+	case res.StatusCode != http.StatusOK || r.Method != http.MethodGet:
+	case query.Has("list-type"), query.Has("versions"):
+		err = checkListing(res)
+	case query.Has("retention"):
+		err = nameRetention(res)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return res, nil
 }
@@ -67,11 +73,6 @@ func busy(res *http.Response) error {
 	err := fmt.Errorf("the server is busy: %s", res.Status)
 	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After")) // 0 where it says none, or a date
 	return &storage.BusyError{After: time.Duration(max(0, seconds)) * time.Second, Err: err}
-}
-
-func isListing(r *http.Request) bool {
-	query := r.URL.Query()
-	return r.Method == http.MethodGet && (query.Has("list-type") || query.Has("versions"))
 }
 
 // checkListing returns an error for a page that is no listing, such as that of a proxy which wants a login. The library would take any
@@ -91,4 +92,12 @@ func checkListing(res *http.Response) error {
 		return fmt.Errorf("read listing: %w", err)
 	}
 	return errors.New("the answer is no listing")
+}
+
+// nameRetention gives the answer of Versity S3 Gateway about a retention the name that the protocol has for it.
+func nameRetention(res *http.Response) error {
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	_ = res.Body.Close()
+	res.Body = io.NopCloser(bytes.NewReader(bytes.ReplaceAll(answer, []byte("ObjectLockRetention>"), []byte("Retention>"))))
+	return err
 }
