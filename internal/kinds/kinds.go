@@ -24,6 +24,7 @@ import (
 	"github.com/backstay/backstay/storage/local"
 	"github.com/backstay/backstay/storage/metrics"
 	"github.com/backstay/backstay/storage/retry"
+	"github.com/backstay/backstay/storage/s3"
 )
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
@@ -57,7 +58,10 @@ func (o Options) withDefaults() Options {
 
 // Storages lists every kind of storage.
 func Storages() []storage.Provider {
-	return []storage.Provider{local.Provider}
+	return []storage.Provider{
+		local.Provider,
+		s3.Provider,
+	}
 }
 
 // Open returns the storage at a location, which counts what it is asked. Whether anything is there shows when it is first
