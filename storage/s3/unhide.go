@@ -34,7 +34,7 @@ const batch = 32
 func (b *Backend) Hidden(ctx context.Context, dir string) iter.Seq2[storage.Info, error] {
 	return func(yield func(storage.Info, error) bool) {
 		left := false
-		err := b.call(ctx, "list hidden files in", dir, func() error {
+		err := b.call(ctx, "list hidden files in", cmp.Or(dir, "config"), func() error {
 			names, err := b.touched(ctx, dir)
 			if err != nil {
 				return err
@@ -58,11 +58,14 @@ func (b *Backend) Hidden(ctx context.Context, dir string) iter.Seq2[storage.Info
 	}
 }
 
-// touched returns the names beneath a directory that have more than their one version. Some servers list the delete markers of a page
+// touched returns the names beneath a directory, or that one name, that have more than their one version. Some servers list the delete markers of a page
 // after its versions, so what belongs to a name isn't found side by side.
 func (b *Backend) touched(ctx context.Context, dir string) ([]string, error) {
 	names := make(map[string]struct{})
-	err := b.list(ctx, dir, true, func(version minio.ObjectInfo) error {
+	err := b.list(ctx, b.key(dir), true, func(version minio.ObjectInfo) error {
+		if name := b.name(version.Key); dir != "" && name != dir && !strings.HasPrefix(name, dir+"/") {
+			return nil
+		}
 		if version.IsDeleteMarker || !version.IsLatest {
 			names[b.name(version.Key)] = struct{}{}
 		}
