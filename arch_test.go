@@ -47,7 +47,9 @@ var verbs = []string{"archiver", "restorer", "checker", "pruner", "differ", "cop
 // modules says who imports which module of others. One that is not listed is imported by nobody.
 var modules = []edge{
 	{to: "github.com/klauspost/compress/...", from: "engine/...", why: "zstd, the compression of the repository format"},
+	{to: "golang.org/x/crypto/ssh/...", from: "storage/sftp test/servers", why: "the protocol below SFTP"},
 	{to: "golang.org/x/crypto/...", from: "engine/crypto", why: "scrypt and Poly1305: all sealing is in one package"},
+	{to: "github.com/pkg/sftp/...", from: "storage/sftp test/servers", why: "the SFTP protocol"},
 	{to: "golang.org/x/sync/...", from: "...", why: "groups of goroutines"},
 	{to: "golang.org/x/sys/...", from: "...", why: "system calls that the standard library has not"},
 	{to: "golang.org/x/term/...", from: "internal/cli/...", why: "only the command line has a terminal"},
