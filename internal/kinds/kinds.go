@@ -23,6 +23,7 @@ import (
 	"github.com/backstay/backstay/storage/metrics"
 	"github.com/backstay/backstay/storage/rest"
 	"github.com/backstay/backstay/storage/retry"
+	"github.com/backstay/backstay/storage/sftp"
 )
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
@@ -56,7 +57,7 @@ func (o Options) withDefaults() Options {
 
 // Storages lists every kind of storage.
 func Storages() []storage.Provider {
-	return []storage.Provider{local.Provider, rest.Provider}
+	return []storage.Provider{local.Provider, rest.Provider, sftp.Provider}
 }
 
 // Open returns the storage at a location, which counts what it is asked. Whether anything is there shows when it is first
