@@ -23,8 +23,10 @@ import (
 	"github.com/backstay/backstay/storage/limit"
 	"github.com/backstay/backstay/storage/local"
 	"github.com/backstay/backstay/storage/metrics"
+	"github.com/backstay/backstay/storage/rest"
 	"github.com/backstay/backstay/storage/retry"
 	"github.com/backstay/backstay/storage/s3"
+	"github.com/backstay/backstay/storage/sftp"
 )
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
@@ -61,6 +63,8 @@ func Storages() []storage.Provider {
 	return []storage.Provider{
 		local.Provider,
 		s3.Provider,
+		sftp.Provider,
+		rest.Provider,
 	}
 }
 
