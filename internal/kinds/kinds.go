@@ -72,7 +72,7 @@ func Storages() []storage.Provider {
 // used. Errors name the scheme only, since the rest of a location may hold a password.
 func Open(location string, opt Options) (*metrics.Backend, error) {
 	opt = opt.withDefaults()
-	b, err := open(location, opt)
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func Open(location string, opt Options) (*metrics.Backend, error) {
 // Browse opens the place at a location to back up what is in its folders. The error wraps ErrUnknown where the kind of storage shows none.
 func Browse(location string, opt Options) (storage.Browser, error) {
 	opt = opt.withDefaults()
-	b, err := open(location, opt)
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +107,9 @@ func (b limitedBrowser) Load(ctx context.Context, name string, p []byte, offset 
 	return b.limited.Load(ctx, name, p, offset)
 }
 
-// open returns the adapter itself.
-func open(location string, opt Options) (storage.Backend, error) {
+// OpenBare returns the storage at a location without wrappers.
+func OpenBare(location string, opt Options) (storage.Backend, error) {
+	opt = opt.withDefaults()
 	scheme, rest := split(location)
 	p, v, err := read(scheme, rest, opt)
 	var b storage.Backend
@@ -231,7 +232,7 @@ func split(location string) (scheme, rest string) {
 
 // Sweep removes what killed processes have left at a location, once it is a day old. Many kinds of storage have nothing of that sort.
 func Sweep(ctx context.Context, location string, opt Options) error {
-	b, err := open(location, opt.withDefaults())
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return err
 	}
