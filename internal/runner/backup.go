@@ -76,8 +76,8 @@ func Backup(ctx context.Context, src source.Source, rs []*repo.Repo, opt BackupO
 	backups := make([]*backup, len(rs))
 	for i, r := range rs {
 		backups[i] = &backup{name: opt.name(i), repo: r, result: BackupResult{Err: lockErrs[i]}}
-		backups[i].prepare(ctx, opt)
 	}
+	prepareAll(ctx, backups, opt)
 	err = archive(ctx, src, backups, opt)
 	if err == nil {
 		catchUp(ctx, backups, opt)
@@ -116,15 +116,28 @@ func (b *backup) prepare(ctx context.Context, opt BackupOptions) {
 		return
 	}
 	b.kind = snapshot.Full
+	var err error
 	if opt.Type != snapshot.Full {
-		if b.base, b.result.Err = findBase(ctx, b.repo, opt); b.result.Err != nil {
-			return
-		}
+		b.base, err = findBase(ctx, b.repo, opt)
 	}
 	if b.base != nil {
 		b.kind = opt.Type
 	}
-	b.result.Err = b.repo.LoadIndex(ctx)
+	if err == nil {
+		err = b.repo.LoadIndex(ctx)
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	b.drop(err, opt)
+}
+
+// drop takes the repository out of the run, if there is a reason.
+func (b *backup) drop(reason error, opt BackupOptions) {
+	b.result.Err = reason
+	if errors.Is(reason, archiver.ErrSlow) {
+		opt.Progress.Send(progress.Event{Kind: progress.Notice, Text: fmt.Sprintf("repository %q drops out and is caught up later: %v", b.name, reason)})
+	}
 }
 
 // findBase returns the newest snapshot of the same host and paths, for a differential backup the newest full one; nil if there is
@@ -206,13 +219,11 @@ func read(ctx context.Context, src source.Source, view source.View, left []*back
 // done takes what the archiver made of the repository, and saves the snapshot.
 func (b *backup) done(ctx context.Context, r archiver.Result, opt BackupOptions) {
 	b.known = true
-	b.result.Counts, b.result.Err = r.Counts, r.Err
-	if errors.Is(r.Err, archiver.ErrSlow) {
-		opt.Progress.Send(progress.Event{Kind: progress.Notice, Text: fmt.Sprintf("repository %q drops out and is caught up later: %v", b.name, r.Err)})
-	}
+	b.result.Counts = r.Counts
 	if r.Err == nil {
-		b.result.Err = b.save(ctx, r.Tree, opt)
+		r.Err = b.save(ctx, r.Tree, opt)
 	}
+	b.drop(r.Err, opt)
 }
 
 // save saves the snapshot of a tree.

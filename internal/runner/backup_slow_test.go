@@ -239,3 +239,38 @@ func TestACancelDuringTheCopyLeavesTheOthersTheirSnapshots(t *testing.T) {
 		}
 	})
 }
+
+// absent is a backend that gives no index file the first time.
+type absent struct {
+	storage.Backend
+	again bool
+}
+
+func (a *absent) Load(ctx context.Context, name string, p []byte, offset int64) error {
+	if strings.HasPrefix(name, "index/") && !a.again {
+		a.again = true
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	return a.Backend.Load(ctx, name, p, offset)
+}
+
+func TestARepositoryThatIsNotReadyInTimeIsCaughtUpToo(t *testing.T) {
+	bubble(t, 1, func(t *testing.T) {
+		fast, files := &arrival{Backend: mem.New()}, mem.New()
+		rs := []*repo.Repo{timedRepo(t, &absent{Backend: files}, quickrepo.Polynomial), timedRepo(t, fast, quickrepo.Polynomial)}
+		backup(t, options(0), rs[0])
+		rs[0].ForgetIndex()
+		start := time.Now()
+		results, notices, err := run(t.Context(), options(1), rs...)
+		if err != nil || results[0].CaughtUp == nil || results[1].Err != nil {
+			t.Fatalf("Backup = %+v, %v", results, err)
+		}
+		if after := fast.at.Sub(start); after > 12*time.Second || !strings.Contains(notices, "its index was not loaded within 10s") {
+			t.Errorf("the other one has its snapshot after %v, with the notices %q", after, notices)
+		}
+		if n := len(sound(t, rs[0])); n != 2 {
+			t.Errorf("it has %d snapshots", n)
+		}
+	})
+}

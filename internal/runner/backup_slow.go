@@ -13,6 +13,38 @@ import (
 	"github.com/backstay/backstay/progress"
 )
 
+// prepareAll makes the repositories ready. With a patience one drops out that is not ready so long after another.
+func prepareAll(ctx context.Context, backups []*backup, opt BackupOptions) {
+	if opt.Patience == 0 || len(backups) == 1 {
+		for _, b := range backups {
+			b.prepare(ctx, opt)
+		}
+		return
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	ready := make(chan *backup, len(backups))
+	var preparing, watching sync.WaitGroup
+	for _, b := range backups {
+		preparing.Go(func() {
+			if b.prepare(ctx, opt); b.result.Err == nil {
+				ready <- b
+			}
+		})
+	}
+	watching.Go(func() {
+		select {
+		case first := <-ready:
+			if first.repo.Options().Clock.Sleep(ctx, opt.Patience) == nil {
+				cancel(fmt.Errorf("%w: its index was not loaded within %v", archiver.ErrSlow, opt.Patience))
+			}
+		case <-ctx.Done():
+		}
+	})
+	preparing.Wait()
+	cancel(nil)
+	watching.Wait()
+}
+
 // catchUp gives each repository that was too slow a copy of the snapshot, from one that has it. Those that failed are left alone: what
 // made them fail is there still.
 func catchUp(ctx context.Context, backups []*backup, opt BackupOptions) {
