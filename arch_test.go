@@ -54,6 +54,7 @@ var modules = []edge{
 	{to: "golang.org/x/sys/...", from: "...", why: "system calls that the standard library has not"},
 	{to: "golang.org/x/term/...", from: "internal/cli/...", why: "only the command line has a terminal"},
 	{to: "golang.org/x/time/...", from: "storage/limit", why: "the rate limiter of transfers"},
+	{to: "github.com/minio/minio-go/...", from: "storage/s3", why: "the client of S3"},
 	{to: "github.com/spf13/cobra/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/spf13/pflag/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/hanwen/go-fuse/...", from: "internal/mount", why: "FUSE"},
