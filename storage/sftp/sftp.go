@@ -46,9 +46,9 @@ func newBackend(dir string, env storage.Env, dial dialer) *backend {
 	return &backend{dir: path.Clean(dir), env: env, pool: newPool(env.Clock, dial)}
 }
 
-// Load implements storage.Backend.
+// Load implements storage.Backend, and storage.Browser for files of any name.
 func (b *backend) Load(ctx context.Context, name string, p []byte, offset int64) error {
-	file, err := b.path(name)
+	file, err := b.place(name)
 	if err == nil {
 		err = b.pool.with(ctx, func(c *conn) error { return load(ctx, c, file, p, offset) })
 	}
