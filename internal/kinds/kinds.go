@@ -65,6 +65,7 @@ func Storages() []storage.Provider {
 		s3.Provider,
 		sftp.Provider,
 		rest.Provider,
+		rest.Rclone,
 	}
 }
 

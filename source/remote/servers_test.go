@@ -33,11 +33,24 @@ var places = map[string]func(t *testing.T) (location string, v settings.Values){
 		}
 		return location, v
 	},
+	"sftp": func(t *testing.T) (string, settings.Values) {
+		s := servers.StartSFTP(t)
+		return s.Location(s.Dir + "/folder"), settings.Values{"private-key": s.Key, "known-hosts": s.KnownHosts}
+	},
 }
 
 // connections are the goroutines of clients that keep a connection.
-var connections = []goleak.Option{
-	goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
+var connections = ignored("net/http.(*persistConn).readLoop", "net/http.(*persistConn).writeLoop",
+	"golang.org/x/crypto/ssh.(*mux).loop", "golang.org/x/crypto/ssh.(*mux).Wait", "golang.org/x/crypto/ssh.(*handshakeTransport).kexLoop",
+	"golang.org/x/crypto/ssh.(*handshakeTransport).readLoop", "golang.org/x/crypto/ssh.(*Client).handleGlobalRequests",
+	"golang.org/x/crypto/ssh.(*Client).handleChannelOpens", "golang.org/x/crypto/ssh.(*Session).wait", "github.com/pkg/sftp.newClientPipe.func1",
+	"github.com/pkg/sftp.(*clientConn).recv", "github.com/pkg/sftp.(*clientConn).Wait", "github.com/backstay/backstay/storage/sftp.(*pool).tend")
+
+func ignored(functions ...string) (all []goleak.Option) {
+	for _, name := range functions {
+		all = append(all, goleak.IgnoreAnyFunction(name))
+	}
+	return all
 }
 
 func TestAFolderBehindEachServerIsASource(t *testing.T) {

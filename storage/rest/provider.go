@@ -66,8 +66,9 @@ func open(v settings.Values, env storage.Env) (storage.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBackend(base, v["user"], v["password"], env, &http.Transport{DialContext: dial, TLSClientConfig: secure,
-		MaxConnsPerHost: connections, MaxIdleConnsPerHost: connections, IdleConnTimeout: idle, DisableCompression: true}), nil
+	transport := &http.Transport{DialContext: dial, TLSClientConfig: secure, MaxConnsPerHost: connections, MaxIdleConnsPerHost: connections,
+		IdleConnTimeout: idle, DisableCompression: true}
+	return &backend{base: base, user: v["user"], password: v["password"], client: &http.Client{Transport: transport, CheckRedirect: stay}, clock: env.Clock}, nil
 }
 
 const (
@@ -79,10 +80,8 @@ const (
 	idle = 30 * time.Second
 )
 
-func newBackend(base, user, password string, env storage.Env, transport *http.Transport) *backend {
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return &backend{base: base, user: user, password: password, client: client, clock: env.Clock}
-}
+// stay follows no redirection: a POST that is sent elsewhere becomes a GET, whose success would be taken for that of the save.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/backstay/backstay/storage"
@@ -103,7 +104,7 @@ func (b *backend) post(ctx context.Context, place string, body storage.Body) err
 		return err
 	}
 	defer answer.Body.Close()
-	if n, _ := content.Read(make([]byte, 1)); n > 0 {
+	if _, err := content.Read(make([]byte, 1)); err != io.EOF {
 		return errors.New("the server answered before it had the whole file")
 	}
 	return nil

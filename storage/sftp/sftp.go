@@ -46,9 +46,9 @@ func newBackend(dir string, env storage.Env, dial dialer) *backend {
 	return &backend{dir: path.Clean(dir), env: env, pool: newPool(env.Clock, dial)}
 }
 
-// Load implements storage.Backend.
+// Load implements storage.Backend, and storage.Browser for files of any name.
 func (b *backend) Load(ctx context.Context, name string, p []byte, offset int64) error {
-	file, err := b.path(name)
+	file, err := b.place(name)
 	if err == nil {
 		err = b.pool.with(ctx, func(c *conn) error { return load(ctx, c, file, p, offset) })
 	}
@@ -79,25 +79,13 @@ func readAt(ctx context.Context, f *sftp.File, p []byte, offset int64) error {
 		n, err := f.ReadAt(p[done:min(len(p), done+piece)], offset+int64(done))
 		done += n
 		if err == io.EOF && n == 0 {
-			err = checkEnd(f, len(p), offset+int64(done))
+			return fmt.Errorf("%d of %d bytes at %d: %w", done, len(p), offset, storage.ErrShort)
 		}
-		if err != nil && err != io.EOF { // after fewer bytes than asked for the rest is asked for: servers may give less
+		if err != nil && err != io.EOF { // servers may give less than they are asked for
 			return err
 		}
 	}
 	return nil
-}
-
-// checkEnd finds out whether a file ends at an offset. The client says so also where a connection broke.
-func checkEnd(f *sftp.File, want int, offset int64) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() > offset {
-		return fmt.Errorf("the server gives nothing at %d of a file of %d bytes", offset, info.Size())
-	}
-	return fmt.Errorf("the file has %d bytes where %d more were asked for: %w", info.Size(), want, storage.ErrShort)
 }
 
 // Stat implements storage.Backend.

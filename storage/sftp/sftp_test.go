@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
+	"github.com/backstay/backstay/storage/retry"
 	"github.com/backstay/backstay/storage/sftp"
 	"github.com/backstay/backstay/storage/storagetest"
 	"github.com/backstay/backstay/test/servers"
@@ -217,6 +219,50 @@ func TestACallEndsSoonWhenItIsCancelledWhileTheServerHangs(t *testing.T) {
 		t.Errorf("List after all = %v, %v", got, err)
 	}
 }
+
+func TestRepeatedCallsGetThroughConnectionsThatBreak(t *testing.T) {
+	s := servers.StartSFTP(t)
+	b := retry.New(open(t, at(s, s.Dir)), retry.Options{Clock: hasty{}, Stall: -1})
+	stop := make(chan struct{})
+	var breaking, wg sync.WaitGroup
+	breaking.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(300 * time.Millisecond):
+				s.SignalSessions(t, syscall.SIGKILL)
+			}
+		}
+	})
+	const files = 64
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := worker; i < files; i += 4 {
+				name, content := fmt.Sprintf("data/%02x/%d", i%8, i), bytes.Repeat([]byte{byte(i), 1, 2}, 100_000)
+				if err := b.Save(t.Context(), name, storage.Bytes(content)); err != nil {
+					t.Errorf("Save: %v", err)
+				}
+				if got, err := storage.LoadAll(t.Context(), b, name); err != nil || !bytes.Equal(got, content) {
+					t.Errorf("LoadAll = %d bytes, %v", len(got), err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	breaking.Wait()
+	if got, err := list(t.Context(), b, "data"); err != nil || len(got) != files {
+		t.Errorf("List = %d files, %v, want %d", len(got), err, files)
+	}
+}
+
+// hasty is a clock whose sleeps are short.
+type hasty struct{}
+
+func (hasty) Now() time.Time { return time.Now() }
+
+func (hasty) Sleep(ctx context.Context, d time.Duration) error { return clock.System.Sleep(ctx, d/100) }
 
 func TestAListingIsNeverCutInSilence(t *testing.T) {
 	s := servers.StartSFTP(t)

@@ -65,6 +65,7 @@ func StartSFTP(t testing.TB) *SFTP {
 	cmd := exec.Command(sshd, "-D", "-e", "-f", config)
 	start(t, address, cmd)
 	s.pid = cmd.Process.Pid
+	t.Cleanup(func() { s.SignalSessions(t, syscall.SIGKILL) }) // they outlive sshd
 	return s
 }
 
