@@ -22,13 +22,28 @@ import (
 type faulty struct {
 	through, direct *s3.Backend
 	proxy           *servers.FaultProxy
-	next            func(*http.Request) servers.Fault // set before a call
+
+	mu   sync.Mutex
+	next func(*http.Request) servers.Fault // guarded by mu
+}
+
+// do has the proxy ask next from now on.
+func (f *faulty) do(next func(*http.Request) servers.Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next = next
+}
+
+func (f *faulty) fault(r *http.Request) servers.Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.next(r)
 }
 
 func newFaulty(t *testing.T) *faulty {
 	s := servers.StartS3(t)
 	f := &faulty{next: func(*http.Request) servers.Fault { return servers.Fault{} }}
-	f.proxy = servers.StartFaultProxy(t, s.Address, func(r *http.Request) servers.Fault { return f.next(r) })
+	f.proxy = servers.StartFaultProxy(t, s.Address, f.fault)
 	v := with(owner(s), "region", s.Region) // else there would be a question for it
 	f.direct = open(t, location(s.Address, "repo"), v)
 	f.through = open(t, location(f.proxy.Address, "repo"), v)
@@ -66,12 +81,12 @@ func TestAfterAFaultAFileIsThereWholeOrNotAtAll(t *testing.T) {
 	for i, fault := range everyFault(int64(len(p))) {
 		for _, method := range []string{http.MethodHead, http.MethodPut} {
 			name := fmt.Sprintf("data/%s-%d", method, i)
-			f.next = func(r *http.Request) servers.Fault {
+			f.do(func(r *http.Request) servers.Fault {
 				if r.Method == method {
 					return fault
 				}
 				return servers.Fault{}
-			}
+			})
 			err := f.through.Save(t.Context(), name, storage.Bytes(p))
 			got, loadErr := storage.LoadAll(t.Context(), f.direct, name)
 			switch whole := loadErr == nil && bytes.Equal(got, p); {
@@ -99,7 +114,7 @@ func TestWithAFaultARangeIsRightOrAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, fault := range everyFault(1 << 20) {
-		f.next = func(*http.Request) servers.Fault { return fault }
+		f.do(func(*http.Request) servers.Fault { return fault })
 		got := make([]byte, 1<<20)
 		err := f.through.Load(t.Context(), "data/x", got, 12345)
 		if err == nil && !bytes.Equal(got, p[12345:][:len(got)]) {
@@ -132,12 +147,12 @@ func TestAListingIsWholeOrEndsWithAnError(t *testing.T) {
 	for page := range 2 {
 		for _, fault := range everyFault(200_000) {
 			asked := 0
-			f.next = func(*http.Request) servers.Fault {
+			f.do(func(*http.Request) servers.Fault {
 				if asked++; asked == page+1 {
 					return fault
 				}
 				return servers.Fault{}
-			}
+			})
 			n, last := 0, error(nil)
 			for _, err := range f.through.List(t.Context(), "data") {
 				if last = err; err == nil {
@@ -153,9 +168,9 @@ func TestAListingIsWholeOrEndsWithAnError(t *testing.T) {
 
 func TestRetryAfterIsPassedOn(t *testing.T) {
 	f := newFaulty(t)
-	f.next = func(*http.Request) servers.Fault {
+	f.do(func(*http.Request) servers.Fault {
 		return servers.Fault{Kind: servers.Refuse, Status: 503, RetryAfter: 7}
-	}
+	})
 	var busy *storage.BusyError
 	if err := f.through.Save(t.Context(), "data/x", storage.Bytes(nil)); !errors.As(err, &busy) || busy.After != 7*time.Second {
 		t.Errorf("Save with Retry-After: 7 = %v, want a BusyError of 7 seconds", err)
@@ -171,7 +186,7 @@ func TestInBadWeatherNothingIsLostOrWrong(t *testing.T) {
 	f := newFaulty(t)
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			f.next = servers.Weather(seed, 4)
+			f.do(servers.Weather(seed, 4))
 			b := retry.New(f.through, retry.Options{Clock: hurried{clock.System}, Stall: -1})
 			var wg sync.WaitGroup
 			for worker := range 4 {
