@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -200,5 +201,62 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	}
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("calls ended %v after their context", took)
+	}
+}
+
+func TestAListingThatIsCancelledAtItsLastFileSaysSo(t *testing.T) {
+	b := ready(t, startFake(t), anybody)
+	if err := b.Save(t.Context(), "data/x", storage.Bytes(nil)); err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("somebody pressed a key")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	var last error
+	for _, err := range b.List(ctx, "data") {
+		last = err
+		cancel(cause)
+	}
+	if !errors.Is(last, cause) {
+		t.Errorf("List ends with %v, want the cause of the context", last)
+	}
+}
+
+func TestAServerThatKnowsNoRangesGivesNoWrongBytes(t *testing.T) {
+	address, _ := startRecorder(t, func(_ http.ResponseWriter, r *http.Request) bool {
+		r.Header.Del("Range")
+		return true
+	})
+	b, p := ready(t, address, anybody), content(1000, 1)
+	if err := b.Save(t.Context(), "data/x", storage.Bytes(p)); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 100)
+	if err := b.Load(t.Context(), "data/x", got, 0); err != nil || !bytes.Equal(got, p[:100]) {
+		t.Errorf("Load from the start: %v", err)
+	}
+	if err := b.Load(t.Context(), "data/x", got, 500); err == nil {
+		t.Error("Load from the middle, which the server can't do = nil error")
+	}
+}
+
+func TestNothingIsTriedTwice(t *testing.T) {
+	fail := false
+	address, r := startRecorder(t, func(w http.ResponseWriter, _ *http.Request) bool {
+		if fail {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		return !fail
+	})
+	b := ready(t, address, with(anybody, "region", "x"))
+	r.methods()
+	fail = true
+	for call, err := range everyCall(t.Context(), b) {
+		if err == nil || errors.Is(err, storage.ErrPermanent) {
+			t.Errorf("%s answered with status 500 = %v, want an error that may pass", call, err)
+		}
+	}
+	if got := r.methods(); len(got) != 5 {
+		t.Errorf("five calls that fail make the requests %v, want five", got)
 	}
 }

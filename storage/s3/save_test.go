@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/test/servers"
@@ -84,4 +86,43 @@ func TestTheHashIsSignedUntilTheStoreIsSeenToCompareTheChecksum(t *testing.T) {
 			t.Errorf("a store that doesn't answer with the checksum gets the hash %q, want it always", got)
 		}
 	}
+}
+
+func TestNobodyReadsTheContentAfterSaveReturned(t *testing.T) {
+	// The server refuses at once and takes nothing of the content: the client would go on giving it more.
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodHead:
+			w.WriteHeader(http.StatusNotFound)
+		case http.MethodGet:
+			_, _ = io.WriteString(w, "<ListBucketResult></ListBucketResult>")
+		default:
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(server.Close)
+	b := open(t, location(server.Listener.Addr().String(), "repo"), with(anybody, "region", "x"))
+	for range 20 {
+		var returned, late atomic.Bool
+		body := storage.Body{Size: 64 << 20, SHA256: [32]byte{1}, Open: func() io.Reader { return &watched{&returned, &late} }}
+		if err := b.Save(t.Context(), "data/x", body); err == nil {
+			t.Error("Save that the server refuses = nil error")
+		}
+		returned.Store(true)
+		time.Sleep(20 * time.Millisecond)
+		if late.Load() {
+			t.Fatal("the content was read after Save returned")
+		}
+	}
+}
+
+// watched is a slow, endless reader that knows whether it is read too late.
+type watched struct{ returned, late *atomic.Bool }
+
+func (w *watched) Read(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	if w.returned.Load() {
+		w.late.Store(true)
+	}
+	return len(p), nil
 }
