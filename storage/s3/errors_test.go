@@ -16,6 +16,7 @@ import (
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"go.uber.org/goleak"
 
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
@@ -186,9 +187,12 @@ func TestWhatTheServerRefusesForGoodIsPermanent(t *testing.T) {
 }
 
 func TestACallEndsWithItsContext(t *testing.T) {
+	idle := goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop") // connections that are kept for a minute
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), idle, goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 	hang := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
-	t.Cleanup(func() { close(hang); server.Close() })
+	defer server.Close()
+	defer close(hang)
 	b := open(t, location(server.Listener.Addr().String(), "repo"), anybody)
 	cause := errors.New("somebody pressed a key")
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -88,6 +88,14 @@ func TestTheHashIsSignedUntilTheStoreIsSeenToCompareTheChecksum(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsTooBigForOneUploadIsRefused(t *testing.T) {
+	body := storage.Body{Size: 5<<30 + 1, SHA256: [32]byte{1}, Open: func() io.Reader { return failing{} }}
+	b := open(t, "s3:http://127.0.0.1:1/bucket", anybody)
+	if err := b.Save(t.Context(), "data/x", body); !errors.Is(err, storage.ErrPermanent) {
+		t.Errorf("Save of more than 5 GiB = %v, want ErrPermanent", err)
+	}
+}
+
 func TestNobodyReadsTheContentAfterSaveReturned(t *testing.T) {
 	// The server refuses at once and takes nothing of the content: the client would go on giving it more.
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
