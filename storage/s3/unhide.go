@@ -30,7 +30,7 @@ import (
 // batch is how many names are looked into at a time.
 const batch = 32
 
-// Hidden implements storage.Retainer. It keeps in memory the names of what has more than one version, and looks into those afterwards.
+// Hidden implements storage.Retainer. A dir that is a file, such as "config", stands for that one. It keeps in memory the names of what has more than one version, and looks into those afterwards.
 func (b *Backend) Hidden(ctx context.Context, dir string) iter.Seq2[storage.Info, error] {
 	return func(yield func(storage.Info, error) bool) {
 		left := false
@@ -63,8 +63,10 @@ func (b *Backend) Hidden(ctx context.Context, dir string) iter.Seq2[storage.Info
 func (b *Backend) touched(ctx context.Context, dir string) ([]string, error) {
 	names := make(map[string]struct{})
 	err := b.list(ctx, dir, true, func(version minio.ObjectInfo) error {
-		if version.IsDeleteMarker || !version.IsLatest {
-			names[b.name(version.Key)] = struct{}{}
+		name := b.name(version.Key)
+		asked := name == dir || strings.HasPrefix(name, dir+"/")
+		if asked && (version.IsDeleteMarker || !version.IsLatest) {
+			names[name] = struct{}{}
 		}
 		return nil
 	})
