@@ -13,6 +13,8 @@ import (
 	"io"
 	"maps"
 	"net"
+	"path"
+	"regexp"
 	"strings"
 
 	"github.com/backstay/backstay/clock"
@@ -21,8 +23,10 @@ import (
 	"github.com/backstay/backstay/storage/limit"
 	"github.com/backstay/backstay/storage/local"
 	"github.com/backstay/backstay/storage/metrics"
+	"github.com/backstay/backstay/storage/rest"
 	"github.com/backstay/backstay/storage/retry"
 	"github.com/backstay/backstay/storage/s3"
+	"github.com/backstay/backstay/storage/sftp"
 )
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
@@ -32,11 +36,11 @@ var ErrUnknown = errors.New("unknown kind of storage")
 type Options struct {
 	Settings settings.Values     // beside what stands in the location; "s3.region" is for locations of kind s3 only
 	Getenv   func(string) string // environment variables that fields may come from; nil: none
-	Upload   int64               // bytes per second; 0: no limit
-	Download int64               // bytes per second; 0: no limit
-	Retried  func(retry.Event)   // told of each failed try that will be repeated; may be nil
-	Clock    clock.Clock         // by default the system's
-	Rand     io.Reader           // by default crypto/rand.Reader
+	Upload   limit.Rate
+	Download limit.Rate
+	Retried  func(retry.Event) // told of each failed try that will be repeated; may be nil
+	Clock    clock.Clock       // by default the system's
+	Rand     io.Reader         // by default crypto/rand.Reader
 	// Dial makes the connections; by default to any address.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -59,6 +63,9 @@ func Storages() []storage.Provider {
 	return []storage.Provider{
 		local.Provider,
 		s3.Provider,
+		sftp.Provider,
+		rest.Provider,
+		rest.Rclone,
 	}
 }
 
@@ -66,7 +73,7 @@ func Storages() []storage.Provider {
 // used. Errors name the scheme only, since the rest of a location may hold a password.
 func Open(location string, opt Options) (*metrics.Backend, error) {
 	opt = opt.withDefaults()
-	b, err := open(location, opt)
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +82,35 @@ func Open(location string, opt Options) (*metrics.Backend, error) {
 	return metrics.New(b, opt.Clock), nil
 }
 
-// open returns the adapter itself.
-func open(location string, opt Options) (storage.Backend, error) {
+// Browse opens the place at a location to back up what is in its folders. The error wraps ErrUnknown where the kind of storage shows none.
+func Browse(location string, opt Options) (storage.Browser, error) {
+	opt = opt.withDefaults()
+	b, err := OpenBare(location, opt)
+	if err != nil {
+		return nil, err
+	}
+	browser, ok := b.(storage.Browser)
+	if !ok {
+		scheme, _ := split(location)
+		return nil, fmt.Errorf("%w: folders of %q can't be backed up from there", ErrUnknown, scheme)
+	}
+	limited := limit.New(b, limit.Options{Download: opt.Download, Clock: opt.Clock})
+	return retry.NewBrowser(limitedBrowser{browser, limited}, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand}), nil
+}
+
+// limitedBrowser is a browser whose downloads are limited.
+type limitedBrowser struct {
+	storage.Browser
+	limited storage.Backend
+}
+
+func (b limitedBrowser) Load(ctx context.Context, name string, p []byte, offset int64) error {
+	return b.limited.Load(ctx, name, p, offset)
+}
+
+// OpenBare returns the storage at a location without wrappers.
+func OpenBare(location string, opt Options) (storage.Backend, error) {
+	opt = opt.withDefaults()
 	scheme, rest := split(location)
 	p, v, err := read(scheme, rest, opt)
 	var b storage.Backend
@@ -116,6 +150,47 @@ func find(scheme string) (storage.Provider, error) {
 		known = append(known, p.Kind+":")
 	}
 	return storage.Provider{}, fmt.Errorf("%w: known are %s and plain paths", ErrUnknown, strings.Join(known, ", "))
+}
+
+// Of returns the kind of storage of a location.
+func Of(location string) (storage.Provider, error) {
+	scheme, _ := split(location)
+	return find(scheme)
+}
+
+// Field returns the setting of a name, such as "s3.region", or "region" of the first kind that has it.
+func Field(name string) (f settings.Field, ok bool) {
+	kind, of, found := strings.Cut(name, ".")
+	for _, p := range Storages() {
+		for _, f := range p.Fields {
+			if f.Name == name || found && p.Kind == kind && f.Name == of {
+				return f, true
+			}
+		}
+	}
+	return f, false
+}
+
+// withPassword is what a URL looks like in which a password stands, also one with the characters that it should not have there. What
+// looks like a port is one.
+var (
+	withPassword = regexp.MustCompile(`//([^/:@]*):.*@`)
+	withoutIt    = regexp.MustCompile(`^[^/]*//[^/:@]*(:\d*)?(/|$)`)
+)
+
+// Shown returns a location as it may be shown: a password in it is replaced by stars.
+func Shown(location string) string {
+	if scheme, rest := split(location); scheme == local.Provider.Kind || withoutIt.MatchString(rest) {
+		return location
+	}
+	return withPassword.ReplaceAllString(location, "//$1:***@")
+}
+
+// SnapshotPath returns what a snapshot calls the path of a folder at a location: the same for the same place, with no password in it.
+func SnapshotPath(location string) string {
+	scheme, rest := split(Shown(location))
+	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "https://"), "http://")
+	return path.Join("/", scheme, strings.ReplaceAll(rest, ":***@", "@"))
 }
 
 // complete adds to the values of a location those that were given beside it, and those of the environment where there are none.
@@ -158,7 +233,7 @@ func split(location string) (scheme, rest string) {
 
 // Sweep removes what killed processes have left at a location, once it is a day old. Many kinds of storage have nothing of that sort.
 func Sweep(ctx context.Context, location string, opt Options) error {
-	b, err := open(location, opt.withDefaults())
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return err
 	}

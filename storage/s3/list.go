@@ -22,7 +22,7 @@ func (b *Backend) List(ctx context.Context, dir string) iter.Seq2[storage.Info, 
 	return func(yield func(storage.Info, error) bool) {
 		left := false
 		err := b.call(ctx, "list", dir, func() error {
-			return b.list(ctx, dir+"/", false, func(found minio.ObjectInfo) error {
+			return b.list(ctx, b.key(dir)+"/", false, func(found minio.ObjectInfo) error {
 				if left = !yield(storage.Info{Name: b.name(found.Key), Size: found.Size}, nil); left {
 					return errStop
 				}
@@ -35,10 +35,10 @@ func (b *Backend) List(ctx context.Context, dir string) iter.Seq2[storage.Info, 
 	}
 }
 
-// list calls each for every object whose name begins with start, or for every version of each and for the delete markers.
-func (b *Backend) list(ctx context.Context, start string, versions bool, each func(minio.ObjectInfo) error) error {
+// list calls each for every object whose key has a prefix, or for every version of each and for the delete markers.
+func (b *Backend) list(ctx context.Context, prefix string, versions bool, each func(minio.ObjectInfo) error) error {
 	owner := false
-	opts := minio.ListObjectsOptions{Prefix: b.key(start), Recursive: true, WithVersions: versions, FetchOwner: &owner}
+	opts := minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithVersions: versions, FetchOwner: &owner}
 	var seen circle
 	for found := range b.core.ListObjectsIter(ctx, b.bucket, opts) {
 		switch {

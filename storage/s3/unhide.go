@@ -30,11 +30,11 @@ import (
 // batch is how many names are looked into at a time.
 const batch = 32
 
-// Hidden implements storage.Retainer. A dir that is a file, such as "config", stands for that one. It keeps in memory the names of what has more than one version, and looks into those afterwards.
+// Hidden implements storage.Retainer. It keeps in memory the names of what has more than one version, and looks into those afterwards.
 func (b *Backend) Hidden(ctx context.Context, dir string) iter.Seq2[storage.Info, error] {
 	return func(yield func(storage.Info, error) bool) {
 		left := false
-		err := b.call(ctx, "list hidden files in", dir, func() error {
+		err := b.call(ctx, "list hidden files in", cmp.Or(dir, "config"), func() error {
 			names, err := b.touched(ctx, dir)
 			if err != nil {
 				return err
@@ -58,15 +58,16 @@ func (b *Backend) Hidden(ctx context.Context, dir string) iter.Seq2[storage.Info
 	}
 }
 
-// touched returns the names beneath a directory that have more than their one version. Some servers list the delete markers of a page
+// touched returns the names beneath a directory, or that one name, that have more than their one version. Some servers list the delete markers of a page
 // after its versions, so what belongs to a name isn't found side by side.
 func (b *Backend) touched(ctx context.Context, dir string) ([]string, error) {
 	names := make(map[string]struct{})
-	err := b.list(ctx, dir, true, func(version minio.ObjectInfo) error {
-		name := b.name(version.Key)
-		asked := name == dir || strings.HasPrefix(name, dir+"/")
-		if asked && (version.IsDeleteMarker || !version.IsLatest) {
-			names[name] = struct{}{}
+	err := b.list(ctx, b.key(dir), true, func(version minio.ObjectInfo) error {
+		if name := b.name(version.Key); dir != "" && name != dir && !strings.HasPrefix(name, dir+"/") {
+			return nil
+		}
+		if version.IsDeleteMarker || !version.IsLatest {
+			names[b.name(version.Key)] = struct{}{}
 		}
 		return nil
 	})
