@@ -13,11 +13,14 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/internal/guard"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/limit"
@@ -41,8 +44,10 @@ type Options struct {
 	Retried  func(retry.Event) // told of each failed try that will be repeated; may be nil
 	Clock    clock.Clock       // by default the system's
 	Rand     io.Reader         // by default crypto/rand.Reader
-	// Dial makes the connections; by default to any address.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Home     string            // of the user, with files that fields may come from; "": none
+	// Guard is for locations that people give who only reach this machine over the network: it says which addresses may be connected
+	// to, and settings that name files and programs of this machine are refused. Nil: the user is at this machine.
+	Guard *guard.Guard
 }
 
 func (o Options) withDefaults() Options {
@@ -52,10 +57,15 @@ func (o Options) withDefaults() Options {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
-	}
 	return o
+}
+
+// dial makes the connections of an adapter.
+func (o Options) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if o.Guard != nil {
+		return o.Guard.Dial
+	}
+	return new(net.Dialer).DialContext
 }
 
 // Storages lists every kind of storage.
@@ -115,7 +125,7 @@ func OpenBare(location string, opt Options) (storage.Backend, error) {
 	p, v, err := read(scheme, rest, opt)
 	var b storage.Backend
 	if err == nil {
-		b, err = p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand, Dial: opt.Dial})
+		b, err = p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand, Dial: opt.dial()})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open storage of kind %q: %w", scheme, err)
@@ -209,17 +219,37 @@ func complete(p storage.Provider, v settings.Values, opt Options) (settings.Valu
 		}
 		all[name] = value
 	}
-	if opt.Getenv == nil {
-		return all, nil
-	}
 	for _, f := range p.Fields {
-		for _, name := range f.Env {
-			if value := opt.Getenv(name); all[f.Name] == "" && value != "" {
-				all[f.Name] = value
-			}
+		if all[f.Name] == "" {
+			all[f.Name] = found(f, opt)
+		}
+		if f.Local && opt.Guard != nil && all[f.Name] != "" {
+			return nil, &settings.Error{Field: f, Why: "it names something of the machine that Backstay runs on, which only its administrator may use"}
 		}
 	}
 	return all, nil
+}
+
+// found returns the value of a field from the environment or the user's home.
+func found(f settings.Field, opt Options) string {
+	for _, name := range f.Env {
+		if opt.Getenv == nil {
+			break
+		}
+		if value := opt.Getenv(name); value != "" {
+			return value
+		}
+	}
+	for _, name := range f.Home {
+		if opt.Home == "" {
+			break
+		}
+		file := filepath.Join(opt.Home, name)
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
 }
 
 // split takes a location apart. What starts like a path is one, also with a colon in it.
