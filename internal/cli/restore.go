@@ -219,6 +219,7 @@ type restoreReport struct {
 	out    *bufio.Writer
 	mu     sync.Mutex
 	totals entry.Totals
+	losses restoreLosses
 	err    error // of writing
 }
 
@@ -252,6 +253,7 @@ func (r *restoreReport) change(c entry.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.totals.Add(c)
+	r.losses.add(c)
 	if !r.f.dryRun {
 		r.progress(c)
 	}
@@ -283,6 +285,9 @@ func (r *restoreReport) print(c entry.Change) error {
 		return nil // while it runs the display tells
 	}
 	reason := c.Reason
+	if c.Without != 0 && r.p.flags.verbose > 0 {
+		reason = strings.TrimPrefix(reason+"; without "+c.Without.String(), "; ")
+	}
 	if reason != "" {
 		reason = "  (" + reason + ")"
 	}
@@ -317,7 +322,9 @@ func (r *restoreReport) summary() error {
 			DryRun      bool         `json:"dry_run,omitempty"`
 			Changes     entry.Totals `json:"changes"`
 			Lost        int64        `json:"lost"`
-		}{"summary", r.s.ID.String(), r.f.target, r.f.dryRun, r.totals, r.totals[entry.Failed].Count})
+
+			Without map[string]restoreLoss `json:"without,omitempty"`
+		}{"summary", r.s.ID.String(), r.f.target, r.f.dryRun, r.totals, r.totals[entry.Failed].Count, r.losses.named()})
 	}
 	verb := "Restored"
 	if r.f.dryRun {
@@ -333,5 +340,5 @@ func (r *restoreReport) summary() error {
 			}
 		}
 	}
-	return nil
+	return r.losses.print(r.p)
 }

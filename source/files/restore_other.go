@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/backstay/backstay/entry"
+	"github.com/backstay/backstay/source/files/filesystem"
 )
 
 // put restores an entry that is no directory. Its error ends the restore.
@@ -15,7 +16,7 @@ func (r *restorer) put(it *restoreItem) error {
 		r.lose(it.change, err)
 		return nil
 	}
-	if it.entry.Links > 1 && r.link(it) {
+	if it.entry.Links > 1 && it.linkable() && r.link(it) {
 		if len(r.waiting) < restoreBatchFiles {
 			return nil
 		}
@@ -34,10 +35,20 @@ func (r *restorer) put(it *restoreItem) error {
 	return nil
 }
 
+// linkable says whether the file system may have hard links. What goes wrong with the directory is met again.
+func (it *restoreItem) linkable() bool {
+	may := false
+	err := it.dir.use(func(int) error {
+		may = it.dir.system.HardLinks != filesystem.No
+		return nil
+	})
+	return may || err != nil
+}
+
 // special restores a symbolic link, a fifo or a device.
 func (r *restorer) special(it *restoreItem) {
 	temp := restoreTemp(&it.entry)
-	var notice string
+	var kept restoreKept
 	var incomplete error
 	err := it.dir.change(r, func(dir int) error {
 		err := makeSpecial(dir, temp, &it.entry)
@@ -50,7 +61,7 @@ func (r *restorer) special(it *restoreItem) {
 			return fmt.Errorf("make %s: %w", it.entry.Type, err)
 		}
 		st, err := openThing(dir, temp, &it.entry, func(thing atThing) {
-			notice, incomplete = r.setMeta(thing, &it.entry, restoreKnown{})
+			kept, incomplete = r.setMeta(it.dir.system, thing, &it.entry, restoreKnown{})
 		})
 		if err == nil {
 			err = it.commit(dir, temp)
@@ -66,7 +77,7 @@ func (r *restorer) special(it *restoreItem) {
 		r.lose(it.change, err)
 		return
 	}
-	r.finish(it.change, notice, incomplete)
+	r.finish(it.change, kept, incomplete)
 }
 
 func makeSpecial(dir int, name string, e *entry.Entry) error {
@@ -78,11 +89,11 @@ func makeSpecial(dir int, name string, e *entry.Entry) error {
 
 // update sets the metadata of what is there already.
 func (r *restorer) update(it *restoreItem) {
-	var notice string
+	var kept restoreKept
 	var incomplete error
 	err := it.dir.use(func(dir int) error {
 		st, err := openThing(dir, it.entry.Name, &it.entry, func(thing atThing) {
-			notice, incomplete = r.setMeta(thing, &it.entry, restoreKnown{})
+			kept, incomplete = r.setMeta(it.dir.system, thing, &it.entry, restoreKnown{})
 		})
 		if err == nil && it.entry.Links > 1 {
 			r.addLink(it, atIDOf(st))
@@ -93,7 +104,7 @@ func (r *restorer) update(it *restoreItem) {
 		r.lose(it.change, err)
 		return
 	}
-	r.finish(it.change, notice, incomplete)
+	r.finish(it.change, kept, incomplete)
 }
 
 // openThing opens name for its metadata if it is what e is, and has no names that e does not have: through these the
@@ -145,6 +156,7 @@ func (r *restorer) link(it *restoreItem) bool {
 		return true
 	}
 	if err := r.linkTo(first, it); err != nil {
+		it.change.Without |= entry.LossLink
 		it.change.Reason = fmt.Sprintf("a file of its own: link to %q: %v", atJoin(first.dir.path, first.name), err)
 		return false
 	}
