@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/backstay/backstay/entry"
-	"github.com/backstay/backstay/source/files/filesystem"
 )
 
 // put restores an entry that is no directory. Its error ends the restore.
@@ -16,7 +15,7 @@ func (r *restorer) put(it *restoreItem) error {
 		r.lose(it.change, err)
 		return nil
 	}
-	if it.entry.Links > 1 && it.linkable() && r.link(it) {
+	if it.entry.Links > 1 && r.link(it) {
 		if len(r.waiting) < restoreBatchFiles {
 			return nil
 		}
@@ -33,16 +32,6 @@ func (r *restorer) put(it *restoreItem) error {
 	}
 	r.special(it)
 	return nil
-}
-
-// linkable says whether the file system may have hard links. What goes wrong with the directory is met again.
-func (it *restoreItem) linkable() bool {
-	may := false
-	err := it.dir.use(func(int) error {
-		may = it.dir.system.HardLinks != filesystem.No
-		return nil
-	})
-	return may || err != nil
 }
 
 // special restores a symbolic link, a fifo or a device.
