@@ -24,6 +24,7 @@ need /usr/sbin/mount.exfat-fuse exfat-fuse
 need ntfs-3g ntfs-3g
 need linux.uml user-mode-linux
 need /usr/sbin/modprobe kmod
+need /usr/sbin/lvcreate lvm2
 need /usr/sbin/losetup mount
 
 [ ${#missing[@]} -gt 0 ] || exit 0

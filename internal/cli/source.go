@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -28,6 +29,7 @@ type sourceFlags struct {
 	stdin, stdinCommand         bool
 	stdinName                   string
 	withAtime                   bool
+	still                       string
 }
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
@@ -46,6 +48,8 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.stdinCommand, "stdin-from-command", false, "back up what a command prints as one file; if the command fails there is no snapshot")
 	flags.StringVar(&f.stdinName, "stdin-filename", "stdin", "`name` in the snapshot of what --stdin and --stdin-from-command read")
 	flags.BoolVar(&f.withAtime, "with-atime", false, "save access times")
+	flags.StringVar(&f.still, "use-fs-snapshot", "", "read from snapshots of Btrfs, ZFS and LVM, which nothing changes meanwhile; `when` is try (what has none is read as it is) or require")
+	flags.Lookup("use-fs-snapshot").NoOptDefVal = string(files.StillPossible)
 }
 
 // chosen is a source and what a snapshot says of it.
@@ -82,8 +86,12 @@ func (p *program) fileSource(f *sourceFlags, args []string, ts []target) (chosen
 	if err != nil {
 		return chosen{}, err
 	}
+	if !slices.Contains([]files.Still{files.StillNever, files.StillPossible, files.StillAlways}, files.Still(f.still)) {
+		return chosen{}, backstay.Errorf(backstay.Invalid, "--use-fs-snapshot=%s: it is try or require", f.still)
+	}
 	opt := files.Options{Exclude: f.excludes, InsensitiveExclude: f.iexcludes, ExcludeCaches: f.excludeCaches, ExcludeIfPresent: f.excludeIfPresent,
-		ExcludeLargerThan: int64(f.excludeLarger), OneFileSystem: f.oneFileSystem, AccessTime: f.withAtime}
+		ExcludeLargerThan: int64(f.excludeLarger), OneFileSystem: f.oneFileSystem, AccessTime: f.withAtime,
+		Still: files.Still(f.still), Notice: p.notice, Clock: p.sys.Clock}
 	if opt.Exclude, err = p.readPatterns(opt.Exclude, f.excludeFiles); err != nil {
 		return chosen{}, err
 	}
@@ -101,7 +109,7 @@ func (p *program) fileSource(f *sourceFlags, args []string, ts []target) (chosen
 		}
 	}
 	src := files.New(paths, opt)
-	return chosen{source: src, paths: src.Paths(), excludes: told, again: true}, nil
+	return chosen{source: src, paths: src.Paths(), excludes: told, again: opt.Still == files.StillNever}, nil // another walk would take snapshots of its own
 }
 
 // leaveOut returns the pattern of a repository that lies in one of the paths: it would be backed up into itself, and grow for ever.

@@ -33,16 +33,24 @@ func insideUML(t *testing.T, modules, prepare string, programs ...string) bool {
 	}
 	script := fmt.Sprintf(`#!/bin/bash
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin %s=yes TMPDIR=/run/tmp
-exec >%s/out 2>&1
-mount -t proc proc /proc && mount -t sysfs sys /sys && mount -t tmpfs tmp /run && mkdir -p /run/test /run/tmp
-modprobe -d %s -a %s
-(set -eux
+cd %s
+exec >out 2>&1
+set -eux
+off() {
+	sync
+	echo o >/proc/sysrq-trigger
+	sleep 9
+}
+trap off EXIT
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t tmpfs tmp /run
+mkdir -p /run/test /run/tmp
+modprobe -d "$PWD" -a %s
 %s
-%s -test.v -test.run '^%s$') && echo yes >%s/passed
-sync
-echo o >/proc/sysrq-trigger
-sleep 9
-`, inside, dir, dir, modules, prepare, self, t.Name(), dir)
+./test -test.v -test.run '^%s$'
+touch passed
+`, inside, dir, modules, prepare, t.Name())
 	if err := os.WriteFile(filepath.Join(dir, "init"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
