@@ -58,7 +58,7 @@ touch passed
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "linux.uml", "mem=512M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", "quiet",
 		"init="+filepath.Join(dir, "init"), "con=null", "con0=null,fd:1", "umid=backstay"+filepath.Base(dir))
-	cmd.Dir, cmd.WaitDelay = dir, time.Second
+	cmd.Dir, cmd.Env, cmd.WaitDelay = dir, append(os.Environ(), "HOME="+dir), time.Second
 	boot, err := cmd.CombinedOutput()
 	out, _ := os.ReadFile(filepath.Join(dir, "out")) // what there is of it
 	if strings.Contains(string(out), "--- SKIP") {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -154,7 +155,10 @@ func (l *viewLayout) target(p *viewPlace, name, tree string, dir *viewDir) (*vie
 	if l.view.opt.OneFileSystem && p.whole {
 		t.dir = dir.on(l.view.picture.Dir(p.home))
 	}
-	if len(p.kids) == 0 && !l.moved(p, dir) {
+	if moved := l.moved(p, dir); moved && isFile(p.path) {
+		t.dir = newViewDir(l.view, filepath.Dir(p.path), dir.tree, dir.names)
+		return t, nil
+	} else if !moved && len(p.kids) == 0 {
 		return t, nil
 	}
 	if p.whole {
@@ -212,6 +216,11 @@ func (d *viewDir) on(home string) *viewDir {
 // on the way to what is in it, which has a place of its own to be read from.
 func (l *viewLayout) moved(p *viewPlace, dir *viewDir) bool {
 	return l.view.picture.Moved(p.path) && !l.view.filter.excludes(dir.names, filepath.Base(p.path))
+}
+
+func isFile(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && !info.IsDir()
 }
 
 // names returns the sorted names in the directory at path.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -59,11 +61,23 @@ func (t *taking) path(ctx context.Context, path string) {
 		return
 	}
 	for i := range t.mounts {
-		// What is mounted below, and not hidden by another mount, and a directory.
-		m := &t.mounts[i]
-		if real, err := dirOf(m.Point); err == nil && real == m.Point && m.Point != dir && within(m.Point, dir) && t.mountOf(m.Point) == m {
-			t.add(ctx, m, m.Point, m.Point, true)
+		if m := &t.mounts[i]; m.Point != dir && within(m.Point, dir) && t.mountOf(m.Point) == m { // else another one hides it
+			t.below(ctx, m)
 		}
+	}
+}
+
+// below takes what is mounted below a path.
+func (t *taking) below(ctx context.Context, m *filesystem.Mount) {
+	info, err := os.Lstat(m.Point)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		t.live(m.Point, m.Point, true, err)
+	case !info.IsDir():
+		t.live(m.Point, m.Point, true, errors.New("a single file is mounted there"))
+	default:
+		t.add(ctx, m, m.Point, m.Point, true)
 	}
 }
 
