@@ -23,6 +23,10 @@ need /usr/sbin/mkfs.exfat exfatprogs
 need /usr/sbin/mount.exfat-fuse exfat-fuse
 need ntfs-3g ntfs-3g
 need linux.uml user-mode-linux
+need /usr/sbin/smbd samba
+need /usr/sbin/mount.cifs cifs-utils
+need /usr/sbin/exportfs nfs-kernel-server
+need ip iproute2
 need /usr/sbin/modprobe kmod
 need /usr/sbin/lvcreate lvm2
 need /usr/sbin/losetup mount

@@ -85,15 +85,6 @@ func Test_exFAT_holds_what_the_table_says(t *testing.T) {
 	likeFAT(t, dir, "exFAT by exfat-fuse")
 }
 
-func Test_FAT_holds_what_the_table_says(t *testing.T) {
-	if !insideUML(t, "loop vfat nls_utf8 nls_iso8859-1 nls_cp437 nls_ascii", `
-		truncate -s 64M /run/image
-		mkfs.vfat /run/image
-		mount -t vfat -o loop,utf8 /run/image /run/test`, "mkfs.vfat") {
-		likeFAT(t, "/run/test", "FAT")
-	}
-}
-
 // likeFAT tests a mounted file system of the family, and that the plan says just what comes.
 func likeFAT(t *testing.T, dir, name string) {
 	if got := systemAt(t, dir).Name; got != name {

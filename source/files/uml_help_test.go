@@ -46,6 +46,9 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs tmp /run
 mkdir -p /run/test /run/tmp
+printf '#!/bin/bash\nexec modprobe -d %%q "$@"\n' "$PWD" >modprobe
+chmod +x modprobe
+echo "$PWD/modprobe" >/proc/sys/kernel/modprobe # the kernel asks it for what it lacks
 modprobe -d "$PWD" -a %s
 %s
 ./test -test.v -test.run '^%s$'

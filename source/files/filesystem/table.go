@@ -72,11 +72,11 @@ var Kinds = []Kind{
 	{Name: "overlay", Types: []string{"overlay"}, Attributes: Tried, ACLs: Tried, Step: 1, First: never, Last: always},
 	// nfs(5), RFC 1813 and RFC 8881: what the server exports, as whom (root_squash), and of which version.
 	{Name: "NFS", Types: []string{"nfs", "nfs4"}, Owner: Tried, Mode: Tried, Symlinks: Tried, HardLinks: Tried, Devices: Tried,
-		Attributes: Tried, ACLs: Tried, Holes: Tried, Step: 1, First: never, Last: always},
+		Attributes: Tried, ACLs: Tried, Holes: Tried, Step: 1, First: never, Last: always, Test: "version 4.2 with the kernel's server, in User-mode Linux"},
 	// mount.cifs(8): without POSIX extensions owners and modes are those of the mount, whatever is set; mapposix, the
 	// default, keeps the characters that Windows forbids. [MS-DTYP] FILETIME.
 	{Name: "SMB", Types: []string{"cifs", "smb3"}, Owner: Tried, Mode: Tried, Symlinks: Tried, HardLinks: Tried, Devices: Tried,
-		Attributes: Tried, ACLs: Tried, Holes: Tried, Fold: true, Step: 100, First: ntFirst, Last: ntLast},
+		Attributes: Tried, ACLs: Tried, Holes: Tried, Fold: true, Step: 100, First: ntFirst, Last: ntLast, Test: "Samba, in User-mode Linux"},
 	// Microsoft FAT specification (fatgen103), Linux fs/fat/namei_vfat.c and fs/fat/file.c.
 	{Name: "FAT", Types: []string{"vfat"}, Owner: No, Mode: No, Symlinks: No, HardLinks: No, Devices: No,
 		Attributes: No, ACLs: No, Holes: No, Fold: true, Names: Names{UTF16: true, Forbidden: windows, Tail: ". "},
