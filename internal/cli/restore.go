@@ -104,6 +104,7 @@ func (p *program) restore(cmd *cobra.Command, f *restoreFlags, name string) erro
 	if err != nil {
 		return err
 	}
+	report.to = to
 	opt.Report, opt.Planned = report.change, report.planned
 	stop := p.showProgress("restore")
 	err = runner.Restore(cmd.Context(), r, s, to, opt)
@@ -220,6 +221,7 @@ type restoreReport struct {
 	mu     sync.Mutex
 	totals entry.Totals
 	losses restoreLosses
+	to     *files.Target
 	err    error // of writing
 }
 
@@ -340,5 +342,17 @@ func (r *restoreReport) summary() error {
 			}
 		}
 	}
-	return r.losses.print(r.p)
+	return errors.Join(r.losses.print(r.p), r.unsure())
+}
+
+// unsure says what a plan could not tell of the target.
+func (r *restoreReport) unsure() error {
+	if !r.f.dryRun {
+		return nil
+	}
+	system, things, err := r.to.Unsure()
+	if err != nil || len(things) == 0 {
+		return err
+	}
+	return r.p.say("  Only the restore will tell whether the target (%s) holds %s", system, strings.Join(things, ", "))
 }

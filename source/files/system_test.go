@@ -65,6 +65,9 @@ func Test_a_file_system_that_holds_everything_is_restored_to_without_loss(t *tes
 			if got := systemAt(t, dir).Name; got != c.kind {
 				t.Errorf("the file system is taken for %q", got)
 			}
+			if _, things, err := NewTarget(dir, TargetOptions{}).Unsure(); len(things) > 0 || err != nil {
+				t.Errorf("Unsure = %q, %v", things, err)
+			}
 			target := NewTarget(filepath.Join(dir, "made"), TargetOptions{Delete: func(string) bool { return true }})
 			for path, c := range restoreAll(t, target, allKinds()) {
 				if c.Without != 0 {

@@ -73,6 +73,10 @@ func overSMB(t *testing.T, dir string) {
 		t.Fatalf("the file system is taken for %q", got)
 	}
 	keepsOther(t, filepath.Join(dir, "other"))
+	system, things, err := NewTarget(filepath.Join(dir, "not/yet/there"), TargetOptions{}).Unsure()
+	if system != "SMB" || len(things) != 5 || err != nil {
+		t.Errorf("Unsure = %q, %q, %v", system, things, err)
+	}
 	target, s := NewTarget(filepath.Join(dir, "all"), TargetOptions{}), allKinds()
 	reports, err := applyPlan(t.Context(), target, s, planOf(t, target, s))
 	if err != nil {

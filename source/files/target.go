@@ -91,6 +91,25 @@ func (t *Target) check() error {
 	return fmt.Errorf("restore to %q: unknown overwrite policy %q", t.dir, t.opt.Overwrite)
 }
 
+// Unsure names the file system of the target and what only a restore tells whether it holds: a plan can't. That of a
+// directory mounted below the target may be another.
+func (t *Target) Unsure() (system string, things []string, err error) {
+	s := t.systems()
+	fd, err := t.open()
+	if err == nil {
+		of := s.find(fd)
+		return of.Name, of.Unsure(), unix.Close(fd)
+	}
+	if !errors.Is(err, unix.ENOENT) {
+		return "", nil, err
+	}
+	of, err := s.above(t.dir)
+	if err != nil {
+		return "", nil, err
+	}
+	return of.Name, of.Unsure(), nil
+}
+
 // open returns the descriptor of the target directory; its error is ENOENT if there is none.
 func (t *Target) open() (int, error) {
 	fd, err := unix.Open(t.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

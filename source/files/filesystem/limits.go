@@ -27,6 +27,21 @@ func (s *System) Refuses(e *entry.Entry) error {
 	return nil
 }
 
+// Unsure lists what only trying tells whether it is held.
+func (s *System) Unsure() (things []string) {
+	for _, a := range []struct {
+		answer Answer
+		thing  string
+	}{
+		{s.Owner, "owners"}, {s.Mode, "modes"}, {s.Symlinks, "symbolic links"}, {s.HardLinks, "hard links"}, {s.Devices, "devices and fifos"},
+	} {
+		if a.answer == Tried {
+			things = append(things, a.thing)
+		}
+	}
+	return things
+}
+
 // maxName is the length of the longest name, in the units of the file system.
 const maxName = 255
 

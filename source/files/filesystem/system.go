@@ -25,6 +25,9 @@ type System struct {
 func Of(fd int) *System {
 	mount, _ := MountOf(fd) // the zero Mount is of the last kind
 	s := &System{Kind: kindOf(fd, &mount), Mount: mount}
+	if len(s.Types) == 0 && mount.Type != "" {
+		s.Name = mount.Type
+	}
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) == nil {
 		s.UID, s.GID = st.Uid, st.Gid
