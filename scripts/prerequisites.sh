@@ -13,6 +13,9 @@ need fusermount3 fuse3
 need setfattr attr
 need setfacl acl
 need strace strace
+need /usr/sbin/sshd openssh-server
+need ssh openssh-client
+need rclone rclone
 need jq jq # the guides show it
 # File systems that are mounted to restore to them; a kernel of its own for those that this one may not have.
 need /usr/sbin/mkfs.ext4 e2fsprogs

@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"context"
 	"io"
+	"net"
 
 	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/settings"
@@ -18,10 +20,22 @@ type Provider struct {
 	Parse func(rest string) (settings.Values, error)
 	// Open returns the Backend for checked values. It asks nobody: whether anything is there shows when it is first used.
 	Open func(v settings.Values, env Env) (Backend, error)
+	// Connections is how many files are uploaded, and loaded, at once where nobody says otherwise; 0: as few as a disk needs.
+	Connections int
+	// Lacks are the promises of storagetest that this kind can't keep. The engine works all the same.
+	Lacks []Lack
+}
+
+// Lack is a promise that a kind of storage can't keep.
+type Lack struct {
+	Promise string // the sentence in storagetest
+	Why     string // a sentence, with what follows from it
 }
 
 // Env is what an adapter gets from the program around it.
 type Env struct {
 	Clock clock.Clock
 	Rand  io.Reader
+	// Dial makes every connection of the adapter, so that one place says which addresses may be reached.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }

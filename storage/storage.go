@@ -7,14 +7,12 @@
 package storage
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
+	"time"
 )
 
 // ErrNotFound is wrapped by the error of Load and Stat for a name that is not there. Remove of such a name is no error.
@@ -31,6 +29,19 @@ var ErrMismatch = errors.New("content is not what was announced")
 
 // ErrPermanent is wrapped by errors that no second try can mend, such as a full disk or a refused permission.
 var ErrPermanent = errors.New("permanent")
+
+// ErrRetained is wrapped by the error of Remove for a file that the storage keeps until a certain time, whoever asks. It comes with
+// ErrPermanent.
+var ErrRetained = errors.New("kept by object lock")
+
+// BusyError is the error of a call that the storage refused for now. It said after what time it may be asked again.
+type BusyError struct {
+	After time.Duration
+	Err   error
+}
+
+func (e *BusyError) Error() string { return e.Err.Error() }
+func (e *BusyError) Unwrap() error { return e.Err }
 
 // Info is what a listing tells of a file.
 type Info struct {
@@ -58,18 +69,6 @@ type Backend interface {
 	// Remove deletes a file, durably: once Remove returned nil no power cut brings it back. One that is gone
 	// already is no error.
 	Remove(ctx context.Context, name string) error
-}
-
-// Body is the content of a file to be saved.
-type Body struct {
-	Size   int64            // bytes; the reader must yield just as many
-	SHA256 [32]byte         // hash of the content, for adapters that can have it checked at the far end; zero: not known
-	Open   func() io.Reader // a new reader from the start, for each try
-}
-
-// Bytes is the Body made of p.
-func Bytes(p []byte) Body {
-	return Body{Size: int64(len(p)), SHA256: sha256.Sum256(p), Open: func() io.Reader { return bytes.NewReader(p) }}
 }
 
 // LoadAll returns the whole content of a file.

@@ -95,7 +95,11 @@ func (p *program) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return kinds.Sweep(ctx, t.location, p.sys.Clock)
+	opt, err := p.storageOptions(p.flags.options)
+	if err != nil {
+		return err
+	}
+	return kinds.Sweep(ctx, t.location, opt)
 }
 
 // hinted gives an error the hint that the engine has for it.

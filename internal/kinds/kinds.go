@@ -7,19 +7,31 @@ package kinds
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/internal/guard"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/limit"
 	"github.com/backstay/backstay/storage/local"
 	"github.com/backstay/backstay/storage/metrics"
+	"github.com/backstay/backstay/storage/rest"
 	"github.com/backstay/backstay/storage/retry"
+	"github.com/backstay/backstay/storage/s3"
+	"github.com/backstay/backstay/storage/sftp"
 )
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
@@ -29,50 +41,131 @@ var ErrUnknown = errors.New("unknown kind of storage")
 type Options struct {
 	Settings settings.Values     // beside what stands in the location; "s3.region" is for locations of kind s3 only
 	Getenv   func(string) string // environment variables that fields may come from; nil: none
-	Upload   int64               // bytes per second; 0: no limit
-	Download int64               // bytes per second; 0: no limit
-	Retried  func(retry.Event)   // told of each failed try that will be repeated; may be nil
-	Clock    clock.Clock         // by default the system's
-	Rand     io.Reader           // by default crypto/rand.Reader
+	Upload   limit.Rate
+	Download limit.Rate
+	Retried  func(retry.Event) // told of each failed try that will be repeated; may be nil
+	Clock    clock.Clock       // by default the system's
+	Rand     io.Reader         // by default crypto/rand.Reader
+	Home     string            // of the user, with files that fields may come from; "": none
+	// Guard is for locations that people give who only reach this machine over the network: it says which addresses may be connected
+	// to, and settings that name files and programs of this machine are refused. Nil: the user is at this machine.
+	Guard *guard.Guard
+}
+
+func (o Options) withDefaults() Options {
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	return o
+}
+
+// dial makes the connections of an adapter.
+func (o Options) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if o.Guard != nil {
+		return o.Guard.Dial
+	}
+	return new(net.Dialer).DialContext
 }
 
 // Storages lists every kind of storage.
 func Storages() []storage.Provider {
-	return []storage.Provider{local.Provider}
+	return []storage.Provider{
+		local.Provider,
+		s3.Provider,
+		sftp.Provider,
+		rest.Provider,
+		rest.Rclone,
+	}
 }
 
 // Open returns the storage at a location, which counts what it is asked. Whether anything is there shows when it is first
 // used. Errors name the scheme only, since the rest of a location may hold a password.
 func Open(location string, opt Options) (*metrics.Backend, error) {
-	if opt.Clock == nil {
-		opt.Clock = clock.System
-	}
-	scheme, rest := split(location)
-	b, err := open(scheme, rest, opt)
+	opt = opt.withDefaults()
+	b, err := OpenBare(location, opt)
 	if err != nil {
-		return nil, fmt.Errorf("open storage of kind %q: %w", scheme, err)
+		return nil, err
 	}
 	b = retry.New(b, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand})
 	b = limit.New(b, limit.Options{Upload: opt.Upload, Download: opt.Download, Clock: opt.Clock})
 	return metrics.New(b, opt.Clock), nil
 }
 
-func open(scheme, rest string, opt Options) (storage.Backend, error) {
-	p, err := find(scheme)
+// Browse opens the place at a location to back up what is in its folders. The error wraps ErrUnknown where the kind of storage shows none.
+func Browse(location string, opt Options) (storage.Browser, error) {
+	opt = opt.withDefaults()
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return nil, err
+	}
+	browser, ok := b.(storage.Browser)
+	if !ok {
+		scheme, _ := split(location)
+		return nil, fmt.Errorf("%w: folders of %q can't be backed up from there", ErrUnknown, scheme)
+	}
+	limited := limit.New(b, limit.Options{Download: opt.Download, Clock: opt.Clock})
+	return retry.NewBrowser(limitedBrowser{browser, limited}, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand}), nil
+}
+
+// limitedBrowser is a browser whose downloads are limited.
+type limitedBrowser struct {
+	storage.Browser
+	limited storage.Backend
+}
+
+func (b limitedBrowser) Load(ctx context.Context, name string, p []byte, offset int64) error {
+	return b.limited.Load(ctx, name, p, offset)
+}
+
+// OpenBare returns the storage at a location without wrappers.
+func OpenBare(location string, opt Options) (storage.Backend, error) {
+	opt = opt.withDefaults()
+	scheme, rest := split(location)
+	p, v, err := read(scheme, rest, opt)
+	var b storage.Backend
+	if err == nil {
+		b, err = p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand, Dial: opt.dial()})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open storage of kind %q: %w", scheme, err)
+	}
+	return b, nil
+}
+
+// read returns the kind of storage of a location, and its checked settings.
+func read(scheme, rest string, opt Options) (storage.Provider, settings.Values, error) {
+	p, err := find(scheme)
+	if err != nil {
+		return p, nil, err
 	}
 	v, err := p.Parse(rest)
 	if err != nil {
-		return nil, err
+		return p, nil, err
 	}
 	if v, err = complete(p, v, opt); err != nil {
-		return nil, err
+		return p, nil, err
 	}
-	if v, err = settings.Check(p.Fields, v); err != nil {
-		return nil, err
+	v, err = settings.Check(Fields(p), v)
+	return p, v, err
+}
+
+// Fields returns the settings of a kind, and those that all have.
+func Fields(p storage.Provider) []settings.Field {
+	return append(slices.Clip(p.Fields), settings.Field{Name: "connections", Title: "Connections", Kind: settings.Number,
+		Help: "How many files are transferred at once; each takes as much memory as a pack.", Default: strconv.Itoa(max(p.Connections, 2))})
+}
+
+// Connections returns how many files are to be transferred at once, as the settings say or the kind of storage has it.
+func Connections(location string, opt Options) (int, error) {
+	scheme, rest := split(location)
+	_, v, err := read(scheme, rest, opt)
+	if err != nil {
+		return 0, fmt.Errorf("open storage of kind %q: %w", scheme, err)
 	}
-	return p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand})
+	return int(min(max(v.Int("connections"), 1), 256)), nil
 }
 
 // find returns the kind of storage that goes by a scheme.
@@ -85,6 +178,47 @@ func find(scheme string) (storage.Provider, error) {
 		known = append(known, p.Kind+":")
 	}
 	return storage.Provider{}, fmt.Errorf("%w: known are %s and plain paths", ErrUnknown, strings.Join(known, ", "))
+}
+
+// Of returns the kind of storage of a location.
+func Of(location string) (storage.Provider, error) {
+	scheme, _ := split(location)
+	return find(scheme)
+}
+
+// Field returns the setting of a name, such as "s3.region", or "region" of the first kind that has it.
+func Field(name string) (f settings.Field, ok bool) {
+	kind, of, found := strings.Cut(name, ".")
+	for _, p := range Storages() {
+		for _, f := range Fields(p) {
+			if f.Name == name || found && p.Kind == kind && f.Name == of {
+				return f, true
+			}
+		}
+	}
+	return f, false
+}
+
+// withPassword is what a URL looks like in which a password stands, also one with the characters that it should not have there. What
+// looks like a port is one.
+var (
+	withPassword = regexp.MustCompile(`//([^/:@]*):.*@`)
+	withoutIt    = regexp.MustCompile(`^[^/]*//[^/:@]*(:\d*)?(/|$)`)
+)
+
+// Shown returns a location as it may be shown: a password in it is replaced by stars.
+func Shown(location string) string {
+	if scheme, rest := split(location); scheme == local.Provider.Kind || withoutIt.MatchString(rest) {
+		return location
+	}
+	return withPassword.ReplaceAllString(location, "//$1:***@")
+}
+
+// SnapshotPath returns what a snapshot calls the path of a folder at a location: the same for the same place, with no password in it.
+func SnapshotPath(location string) string {
+	scheme, rest := split(Shown(location))
+	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "https://"), "http://")
+	return path.Join("/", scheme, strings.ReplaceAll(rest, ":***@", "@"))
 }
 
 // complete adds to the values of a location those that were given beside it, and those of the environment where there are none.
@@ -103,17 +237,37 @@ func complete(p storage.Provider, v settings.Values, opt Options) (settings.Valu
 		}
 		all[name] = value
 	}
-	if opt.Getenv == nil {
-		return all, nil
-	}
-	for _, f := range p.Fields {
-		for _, name := range f.Env {
-			if value := opt.Getenv(name); all[f.Name] == "" && value != "" {
-				all[f.Name] = value
-			}
+	for _, f := range Fields(p) {
+		if all[f.Name] == "" {
+			all[f.Name] = found(f, opt)
+		}
+		if f.Local && opt.Guard != nil && all[f.Name] != "" {
+			return nil, &settings.Error{Field: f, Why: "it names something of the machine that Backstay runs on, which only its administrator may use"}
 		}
 	}
 	return all, nil
+}
+
+// found returns the value of a field from the environment or the user's home.
+func found(f settings.Field, opt Options) string {
+	for _, name := range f.Env {
+		if opt.Getenv == nil {
+			break
+		}
+		if value := opt.Getenv(name); value != "" {
+			return value
+		}
+	}
+	for _, name := range f.Home {
+		if opt.Home == "" {
+			break
+		}
+		file := filepath.Join(opt.Home, name)
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
 }
 
 // split takes a location apart. What starts like a path is one, also with a colon in it.
@@ -125,14 +279,16 @@ func split(location string) (scheme, rest string) {
 	return scheme, rest
 }
 
-// Sweep removes the temporary files that killed processes have left at a location, once they are a day old. Where the kind of storage
-// has none there is nothing to do.
-func Sweep(ctx context.Context, location string, clk clock.Clock) error {
-	dir, ok := LocalPath(location)
-	if !ok {
-		return nil
+// Sweep removes what killed processes have left at a location, once it is a day old. Many kinds of storage have nothing of that sort.
+func Sweep(ctx context.Context, location string, opt Options) error {
+	b, err := OpenBare(location, opt)
+	if err != nil {
+		return err
 	}
-	return local.New(local.OS{}, dir, local.Options{Clock: clk}).Sweep(ctx)
+	if sweeper, ok := b.(storage.Sweeper); ok {
+		return sweeper.Sweep(ctx)
+	}
+	return nil
 }
 
 // LocalPath returns the path of a location in a local folder; ok is false for one of another kind.

@@ -5,6 +5,7 @@
 package mem
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -17,9 +18,6 @@ import (
 
 	"github.com/backstay/backstay/storage"
 )
-
-// chunk is how many bytes are read between two looks at the context.
-const chunk = 1 << 20
 
 // Backend is a storage.Backend in memory.
 type Backend struct {
@@ -63,24 +61,13 @@ func (b *Backend) save(ctx context.Context, name string, body storage.Body) erro
 
 // read returns the content of body once it is known to be what was announced.
 func read(ctx context.Context, body storage.Body) ([]byte, error) {
-	content, r := make([]byte, body.Size), body.Open()
-	for rest := content; len(rest) > 0; {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		n, err := io.ReadFull(r, rest[:min(len(rest), chunk)])
-		rest = rest[n:]
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return nil, fmt.Errorf("%d bytes of %d: %w", len(content)-len(rest), body.Size, storage.ErrMismatch)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read body: %w", err)
-		}
+	r, content := body.Exact(ctx), make([]byte, body.Size)
+	defer r.Close()
+	if _, err := io.ReadFull(r, content); err != nil {
+		return nil, cmp.Or(r.Err(), err)
 	}
-	if n, err := io.ReadFull(r, make([]byte, 1)); n > 0 {
-		return nil, fmt.Errorf("more than %d bytes: %w", body.Size, storage.ErrMismatch)
-	} else if err != io.EOF {
-		return nil, fmt.Errorf("read body: %w", err)
+	if err := r.Err(); err != nil {
+		return nil, err
 	}
 	if known := body.SHA256 != [32]byte{}; known && sha256.Sum256(content) != body.SHA256 {
 		return nil, fmt.Errorf("hash differs: %w", storage.ErrMismatch)

@@ -38,6 +38,9 @@ type Backend struct {
 // New returns a Backend that passes everything on to next.
 func New(next storage.Backend, c clock.Clock) *Backend { return &Backend{next: next, clock: c} }
 
+// Unwrap returns the Backend that is wrapped.
+func (b *Backend) Unwrap() storage.Backend { return b.next }
+
 // Snapshot returns the counts as they are now. It may be called at any time.
 func (b *Backend) Snapshot() Snapshot {
 	b.mu.Lock()

@@ -37,7 +37,7 @@ func TestBackendKeepsThePromisesUnderWatch(t *testing.T) {
 }
 
 // with returns a retrying backend over one with these faults.
-func with(faults ...storagetest.At) (*retry.Backend, *storagetest.Faulty, *[]retry.Event) {
+func with(faults ...storagetest.At) (storage.Backend, *storagetest.Faulty, *[]retry.Event) {
 	faulty := storagetest.NewFaulty(mem.New(), storagetest.Faults{At: faults})
 	events := new([]retry.Event)
 	report := func(e retry.Event) { *events = append(*events, e) }
@@ -94,6 +94,33 @@ func TestAnErrorThatNoTryMendsIsNotRepeated(t *testing.T) {
 	}
 	if tries := len(faulty.Trace()); tries != 5 {
 		t.Errorf("5 calls make %d tries, want none repeated", tries)
+	}
+}
+
+// busy is a backend that can't be asked for a while, twice.
+type busy struct {
+	*mem.Backend
+	after []time.Duration
+}
+
+func (b *busy) Stat(ctx context.Context, name string) (storage.Info, error) {
+	if len(b.after) > 0 {
+		err := &storage.BusyError{After: b.after[0], Err: errors.New("slow down")}
+		b.after = b.after[1:]
+		return storage.Info{}, fmt.Errorf("stat %q: %w", name, err)
+	}
+	return b.Backend.Stat(ctx, name)
+}
+
+func TestAStorageThatNamesATimeIsGivenIt(t *testing.T) {
+	var waits []time.Duration
+	b := retry.New(&busy{mem.New(), []time.Duration{20 * time.Second, 24 * time.Hour, 0}}, retry.Options{Clock: &instant{}, Stall: -1,
+		Report: func(e retry.Event) { waits = append(waits, e.Wait) }})
+	if _, err := b.Stat(t.Context(), "config"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("Stat = %v, want ErrNotFound in the end", err)
+	}
+	if len(waits) != 3 || waits[0] != 20*time.Second || waits[1] != 5*time.Minute || waits[2] > 3*time.Second {
+		t.Errorf("the waits are %v, want 20 s as asked, 5 minutes for a day, and its own", waits)
 	}
 }
 

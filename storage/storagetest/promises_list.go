@@ -2,15 +2,13 @@ package storagetest
 
 import (
 	"errors"
-	"fmt"
 	"sync"
-	"testing"
 
 	"github.com/backstay/backstay/storage"
 )
 
 // wantListed fails the test unless the listing holds these names with these sizes, each once.
-func wantListed(t *testing.T, b storage.Backend, dir string, want map[string]int64) {
+func wantListed(t T, b storage.Backend, dir string, want map[string]int64) {
 	t.Helper()
 	got := make(map[string]int64)
 	for _, info := range list(t, b, dir) {
@@ -27,7 +25,7 @@ func wantListed(t *testing.T, b storage.Backend, dir string, want map[string]int
 	}
 }
 
-func longListing(t *testing.T, b storage.Backend) {
+func longListing(t T, b storage.Backend) {
 	const files, folders = 2500, 3
 	want := make(map[string]int64)
 	for i := range files {
@@ -48,35 +46,46 @@ func longListing(t *testing.T, b storage.Backend) {
 }
 
 // shelf puts the i-th name into one of a few folders, so that there is one with more files than a page of a listing.
-func shelf(i, folders int) string { return fmt.Sprintf("data/%02x/%064x", i%folders/2, i) }
+func shelf(i, folders int) string { return pack(i%folders/2, i) }
 
-func foldersApart(t *testing.T, b storage.Backend) {
-	for _, name := range []string{"config", "keys/a", "key", "keysx/b", "data/ab/c", "data/abc/d", "data/x"} {
+func foldersApart(t T, b storage.Backend) {
+	key, snapshot := "keys/"+pad("a"), "snapshots/"+pad("b")
+	for _, name := range []string{"config", key, snapshot, name(1), name(257), name(2)} {
 		save(t, b, name, []byte("1"))
 	}
-	wantListed(t, b, "keys", map[string]int64{"keys/a": 1})
-	wantListed(t, b, "data/ab", map[string]int64{"data/ab/c": 1})
-	wantListed(t, b, "keysx", map[string]int64{"keysx/b": 1})
+	wantListed(t, b, "keys", map[string]int64{key: 1})
+	wantListed(t, b, "snapshots", map[string]int64{snapshot: 1})
+	wantListed(t, b, "data", map[string]int64{name(1): 1, name(257): 1, name(2): 1})
+	wantListed(t, b, "data/01", map[string]int64{name(1): 1, name(257): 1})
 }
 
-func emptyListing(t *testing.T, b storage.Backend) {
+func freeNames(t T, b storage.Backend) {
+	for _, name := range []string{"config-next", "keys/a", "key", "keysx/b", "data/ab/c", "data/abc/d", "data/x"} {
+		save(t, b, name, []byte("1"))
+		wantContent(t, b, name, []byte("1"))
+	}
+	wantListed(t, b, "keys", map[string]int64{"keys/a": 1})
+	wantListed(t, b, "keysx", map[string]int64{"keysx/b": 1})
+	wantListed(t, b, "data/ab", map[string]int64{"data/ab/c": 1})
+	wantListed(t, b, "data", map[string]int64{"data/ab/c": 1, "data/abc/d": 1, "data/x": 1})
+}
+
+func emptyListing(t T, b storage.Backend) {
 	save(t, b, "config", []byte("x"))
 	wantListed(t, b, "snapshots", nil)
 	wantListed(t, b, "data/ab", nil)
 }
 
-func nestedListing(t *testing.T, b storage.Backend) {
+func nestedListing(t T, b storage.Backend) {
 	want := make(map[string]int64)
 	for i := range 20 {
 		want[name(i)] = int64(i)
 		save(t, b, name(i), make([]byte, i))
 	}
-	save(t, b, "data/flat", []byte("12345"))
-	want["data/flat"] = 5
 	wantListed(t, b, "data", want)
 }
 
-func listingLeftEarly(t *testing.T, b storage.Backend) {
+func listingLeftEarly(t T, b storage.Backend) {
 	want := map[string]int64{name(0): 1, name(1): 1, name(256): 1}
 	for name := range want {
 		save(t, b, name, []byte("x"))
@@ -93,7 +102,7 @@ func listingLeftEarly(t *testing.T, b storage.Backend) {
 	wantListed(t, b, "data", want)
 }
 
-func listingCancelled(t *testing.T, b storage.Backend) {
+func listingCancelled(t T, b storage.Backend) {
 	save(t, b, name(0), []byte("x"))
 	var last error
 	for info, err := range b.List(gone(t), "data") {
@@ -107,7 +116,7 @@ func listingCancelled(t *testing.T, b storage.Backend) {
 	}
 }
 
-func removeWhileListing(t *testing.T, b storage.Backend) {
+func removeWhileListing(t T, b storage.Backend) {
 	for i := range 20 {
 		save(t, b, name(i*256), []byte("x"))
 	}

@@ -3,12 +3,11 @@ package storagetest
 import (
 	"bytes"
 	"errors"
-	"testing"
 
 	"github.com/backstay/backstay/storage"
 )
 
-func ranges(t *testing.T, b storage.Backend) {
+func ranges(t T, b storage.Backend) {
 	const size = 3<<20 + 5
 	content := pattern(4, size)
 	save(t, b, name(0), content)
@@ -24,7 +23,7 @@ func ranges(t *testing.T, b storage.Backend) {
 	}
 }
 
-func shortRange(t *testing.T, b storage.Backend) {
+func shortRange(t T, b storage.Backend) {
 	save(t, b, name(0), make([]byte, 1000))
 	save(t, b, name(1), nil)
 	for _, r := range []struct {
@@ -37,7 +36,7 @@ func shortRange(t *testing.T, b storage.Backend) {
 	}
 }
 
-func notFound(t *testing.T, b storage.Backend) {
+func notFound(t T, b storage.Backend) {
 	wantNothing(t, b, "config")
 	save(t, b, "config", []byte("x"))
 	save(t, b, name(1), []byte("x"))
@@ -45,7 +44,7 @@ func notFound(t *testing.T, b storage.Backend) {
 	wantNothing(t, b, name(257)) // beside a file in the same folder
 }
 
-func cancelledCalls(t *testing.T, b storage.Backend) {
+func cancelledCalls(t T, b storage.Backend) {
 	save(t, b, "config", []byte("x"))
 	if err := b.Load(gone(t), "config", make([]byte, 1), 0); !errors.Is(err, errGone) {
 		t.Errorf("Load with an ended context = %v, want its cause", err)
@@ -59,7 +58,7 @@ func cancelledCalls(t *testing.T, b storage.Backend) {
 	wantContent(t, b, "config", []byte("x"))
 }
 
-func removedIsGone(t *testing.T, b storage.Backend) {
+func removedIsGone(t T, b storage.Backend) {
 	save(t, b, name(0), []byte("one"))
 	save(t, b, name(256), []byte("two"))
 	wantContent(t, b, name(0), []byte("one")) // a file that was read just before goes all the same
@@ -70,7 +69,7 @@ func removedIsGone(t *testing.T, b storage.Backend) {
 	wantContent(t, b, name(256), []byte("two"))
 }
 
-func removedTwice(t *testing.T, b storage.Backend) {
+func removedTwice(t T, b storage.Backend) {
 	save(t, b, "config", []byte("x"))
 	for range 2 {
 		if err := b.Remove(t.Context(), "config"); err != nil {
@@ -82,7 +81,7 @@ func removedTwice(t *testing.T, b storage.Backend) {
 	}
 }
 
-func savedAgain(t *testing.T, b storage.Backend) {
+func savedAgain(t T, b storage.Backend) {
 	save(t, b, "config", []byte("the first"))
 	wantContent(t, b, "config", []byte("the first"))
 	if err := b.Remove(t.Context(), "config"); err != nil {

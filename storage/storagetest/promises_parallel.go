@@ -6,12 +6,11 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
-	"testing"
 
 	"github.com/backstay/backstay/storage"
 )
 
-func savesSideBySide(t *testing.T, b storage.Backend) {
+func savesSideBySide(t T, b storage.Backend) {
 	const files = 32
 	var wg sync.WaitGroup
 	for i := range files {
@@ -29,7 +28,7 @@ func savesSideBySide(t *testing.T, b storage.Backend) {
 	}
 }
 
-func savesOfOneName(t *testing.T, b storage.Backend) {
+func savesOfOneName(t T, b storage.Backend) {
 	const rivals = 8
 	var wg sync.WaitGroup
 	var winner atomic.Int32
@@ -52,13 +51,15 @@ func savesOfOneName(t *testing.T, b storage.Backend) {
 	wantContent(t, b, name(0), pattern(int(winner.Load()), 10_000))
 }
 
-func neverSeenInPart(t *testing.T, b storage.Backend) {
+func neverSeenInPart(t T, b storage.Backend) {
 	content := pattern(5, 4<<20)
 	half := make(chan struct{})
 	looked := make(chan struct{})
-	body := bodyOf(int64(len(content)), func() io.Reader {
-		return io.MultiReader(bytes.NewReader(content[:2<<20]), &pause{half: half, looked: looked}, bytes.NewReader(content[2<<20:]))
-	})
+	once := new(sync.Once)
+	body := storage.Bytes(content)
+	body.Open = func() io.Reader {
+		return io.MultiReader(bytes.NewReader(content[:2<<20]), &pause{half, looked, once}, bytes.NewReader(content[2<<20:]))
+	}
 	done := make(chan error, 1)
 	go func() { done <- b.Save(t.Context(), name(0), body) }()
 	select {
@@ -74,10 +75,10 @@ func neverSeenInPart(t *testing.T, b storage.Backend) {
 	wantContent(t, b, name(0), content)
 }
 
-// pause is an empty reader that waits once, in the middle of a body.
+// pause is an empty reader that waits in the middle of a body, the first time that it is read.
 type pause struct {
 	half, looked chan struct{}
-	once         sync.Once
+	once         *sync.Once
 }
 
 func (p *pause) Read([]byte) (int, error) {

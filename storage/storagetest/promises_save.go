@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"testing"
 
 	"github.com/backstay/backstay/storage"
 )
 
-func savedIsThere(t *testing.T, b storage.Backend) {
+func savedIsThere(t T, b storage.Backend) {
 	for _, name := range []string{"config", "keys/" + pad("a"), name(1)} {
 		content := []byte("content of " + name)
 		save(t, b, name, content)
@@ -28,7 +27,7 @@ func savedIsThere(t *testing.T, b storage.Backend) {
 // pad returns a name of 64 digits.
 func pad(s string) string { return s + string(bytes.Repeat([]byte("0"), 64-len(s))) }
 
-func emptyFile(t *testing.T, b storage.Backend) {
+func emptyFile(t T, b storage.Backend) {
 	save(t, b, name(0), nil)
 	wantContent(t, b, name(0), nil)
 	if got := list(t, b, "data"); len(got) != 1 || got[0].Size != 0 {
@@ -36,7 +35,7 @@ func emptyFile(t *testing.T, b storage.Backend) {
 	}
 }
 
-func bigBody(t *testing.T, b storage.Backend) {
+func bigBody(t T, b storage.Backend) {
 	content := pattern(1, 20<<20+17)
 	save(t, b, name(0), content)
 	wantContent(t, b, name(0), content)
@@ -60,7 +59,7 @@ func (s segments) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-func bodyThatWritesItself(t *testing.T, b storage.Backend) {
+func bodyThatWritesItself(t T, b storage.Backend) {
 	content := pattern(2, 100_000)
 	body := storage.Bytes(content)
 	body.Open = func() io.Reader { return segments{bytes.NewReader(content)} }
@@ -70,7 +69,7 @@ func bodyThatWritesItself(t *testing.T, b storage.Backend) {
 	wantContent(t, b, name(0), content)
 }
 
-func shortBody(t *testing.T, b storage.Backend) {
+func shortBody(t T, b storage.Backend) {
 	for _, have := range []int{0, 1, 99_999} {
 		body := bodyOf(100_000, func() io.Reader { return bytes.NewReader(make([]byte, have)) })
 		if err := b.Save(t.Context(), name(0), body); !errors.Is(err, storage.ErrMismatch) {
@@ -80,7 +79,7 @@ func shortBody(t *testing.T, b storage.Backend) {
 	}
 }
 
-func longBody(t *testing.T, b storage.Backend) {
+func longBody(t T, b storage.Backend) {
 	for _, announced := range []int64{0, 1, 99_999} {
 		body := bodyOf(announced, func() io.Reader { return bytes.NewReader(make([]byte, 100_000)) })
 		if err := b.Save(t.Context(), name(0), body); !errors.Is(err, storage.ErrMismatch) {
@@ -90,7 +89,7 @@ func longBody(t *testing.T, b storage.Backend) {
 	}
 }
 
-func brokenBody(t *testing.T, b storage.Backend) {
+func brokenBody(t T, b storage.Backend) {
 	broken := errors.New("source broke")
 	for _, after := range []int{0, 1, 50_000, 100_000} {
 		body := bodyOf(100_000, func() io.Reader {
@@ -103,7 +102,7 @@ func brokenBody(t *testing.T, b storage.Backend) {
 	}
 }
 
-func noOverwrite(t *testing.T, b storage.Backend) {
+func noOverwrite(t T, b storage.Backend) {
 	first := []byte("the first")
 	save(t, b, "config", first)
 	for _, second := range []string{"the other", "longer than the first", ""} {
@@ -114,7 +113,7 @@ func noOverwrite(t *testing.T, b storage.Backend) {
 	}
 }
 
-func badNames(t *testing.T, b storage.Backend) {
+func badNames(t T, b storage.Backend) {
 	for _, name := range []string{"", ".", "/etc/x", "../x", "data/../../x", "data//x", "data/", "data/./x"} {
 		if err := b.Save(t.Context(), name, storage.Bytes([]byte("x"))); !errors.Is(err, storage.ErrPermanent) {
 			t.Errorf("Save(%q) = %v, want ErrPermanent", name, err)
@@ -122,14 +121,14 @@ func badNames(t *testing.T, b storage.Backend) {
 	}
 }
 
-func saveAfterCancel(t *testing.T, b storage.Backend) {
+func saveAfterCancel(t T, b storage.Backend) {
 	if err := b.Save(gone(t), name(0), storage.Bytes([]byte("x"))); !errors.Is(err, errGone) {
 		t.Errorf("Save with an ended context = %v, want its cause", err)
 	}
 	wantNothing(t, b, name(0))
 }
 
-func saveCancelledHalfWay(t *testing.T, b storage.Backend) {
+func saveCancelledHalfWay(t T, b storage.Backend) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	const size = 8 << 20
 	var given int
@@ -149,7 +148,7 @@ func saveCancelledHalfWay(t *testing.T, b storage.Backend) {
 	wantNothing(t, b, name(0))
 }
 
-func failedSaveRepeated(t *testing.T, b storage.Backend) {
+func failedSaveRepeated(t T, b storage.Backend) {
 	content := pattern(3, 5000)
 	if err := b.Save(t.Context(), name(0), bodyOf(5001, func() io.Reader { return bytes.NewReader(content) })); err == nil {
 		t.Fatal("Save of a body that is too short = nil error")

@@ -11,22 +11,55 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 
 	"github.com/backstay/backstay/storage"
 )
 
 // Run tests each promise as a subtest. Open returns an empty backend that the test may fill; what it holds is cleaned up
-// by open's own t.Cleanup.
-func Run(t *testing.T, open func(t *testing.T) storage.Backend) {
-	for _, promise := range promises {
-		t.Run(promise.says, func(t *testing.T) { promise.test(t, open(t)) })
+// by open's own t.Cleanup. A promise that the kind of storage lacks is tested too, and what came of it logged: it is no failure.
+func Run(t *testing.T, open func(t *testing.T) storage.Backend, lacks ...storage.Lack) {
+	for _, lack := range lacks {
+		if !slices.Contains(Promises(), lack.Promise) {
+			t.Errorf("there is no promise %q to be lacking", lack.Promise)
+		}
 	}
+	for _, promise := range promises {
+		t.Run(promise.says, func(t *testing.T) {
+			why, lacking := missing(lacks, promise.says)
+			if !lacking {
+				promise.test(t, open(t))
+				return
+			}
+			b, probe := open(t), newProbe(t.Context())
+			probe.run(func() { promise.test(probe, b) })
+			t.Logf("LACK: %s: %s (here %d complaints)", promise.says, why, len(probe.complaints))
+		})
+	}
+}
+
+// Promises lists the sentences.
+func Promises() []string {
+	var all []string
+	for _, promise := range promises {
+		all = append(all, promise.says)
+	}
+	return all
+}
+
+func missing(lacks []storage.Lack, promise string) (why string, lacking bool) {
+	for _, lack := range lacks {
+		if lack.Promise == promise {
+			return lack.Why, true
+		}
+	}
+	return "", false
 }
 
 var promises = []struct {
 	says string
-	test func(t *testing.T, b storage.Backend)
+	test func(t T, b storage.Backend)
 }{
 	{"a saved file is loaded, listed and known at once", savedIsThere},
 	{"an empty file is a file", emptyFile},
@@ -50,6 +83,7 @@ var promises = []struct {
 	{"a listing holds its own folder only", foldersApart},
 	{"a listing of a folder that isn't there is empty", emptyListing},
 	{"a listing goes into folders", nestedListing},
+	{"any name within the storage can be saved", freeNames},
 	{"a listing can be left early and begun again", listingLeftEarly},
 	{"a listing whose context has ended says so", listingCancelled},
 	{"files may be removed while they are listed", removeWhileListing},
@@ -64,7 +98,7 @@ var promises = []struct {
 }
 
 // save saves content under name and ends the test if that fails.
-func save(t *testing.T, b storage.Backend, name string, content []byte) {
+func save(t T, b storage.Backend, name string, content []byte) {
 	t.Helper()
 	if err := b.Save(t.Context(), name, storage.Bytes(content)); err != nil {
 		t.Fatalf("Save(%q) of %d bytes: %v", name, len(content), err)
@@ -72,7 +106,7 @@ func save(t *testing.T, b storage.Backend, name string, content []byte) {
 }
 
 // wantContent fails the test unless the file holds content.
-func wantContent(t *testing.T, b storage.Backend, name string, content []byte) {
+func wantContent(t T, b storage.Backend, name string, content []byte) {
 	t.Helper()
 	got, err := storage.LoadAll(t.Context(), b, name)
 	if err != nil {
@@ -83,7 +117,7 @@ func wantContent(t *testing.T, b storage.Backend, name string, content []byte) {
 }
 
 // wantNothing fails the test if any trace of the file is there.
-func wantNothing(t *testing.T, b storage.Backend, name string) {
+func wantNothing(t T, b storage.Backend, name string) {
 	t.Helper()
 	if info, err := b.Stat(t.Context(), name); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("Stat(%q) = %v, %v, want ErrNotFound", name, info, err)
@@ -101,7 +135,7 @@ func wantNothing(t *testing.T, b storage.Backend, name string) {
 }
 
 // list returns a whole listing and ends the test if there is an error in it.
-func list(t *testing.T, b storage.Backend, dir string) []storage.Info {
+func list(t T, b storage.Backend, dir string) []storage.Info {
 	t.Helper()
 	var infos []storage.Info
 	for info, err := range b.List(t.Context(), dir) {
@@ -114,7 +148,10 @@ func list(t *testing.T, b storage.Backend, dir string) []storage.Info {
 }
 
 // name returns the i-th of many names of packs.
-func name(i int) string { return fmt.Sprintf("data/%02x/%064x", i%256, i) }
+func name(i int) string { return pack(i%256, i) }
+
+// pack returns a name as packs have it: the folder is called after its first digits.
+func pack(folder, i int) string { return fmt.Sprintf("data/%02x/%02x%062x", folder, folder, i) }
 
 // pattern returns n bytes, none of which stands where another file would have it.
 func pattern(seed, n int) []byte {
@@ -137,7 +174,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 var errGone = errors.New("the caller is gone")
 
 // gone returns a context that has ended.
-func gone(t *testing.T) context.Context {
+func gone(t T) context.Context {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errGone)
 	return ctx

@@ -36,9 +36,10 @@ func TestTheSummaryTells(t *testing.T) {
 			`{"Action":"output","Package":"p","Test":"A","Output":"    a_test.go:3: noise R1: 2\n    a_test.go:4: R1: 60 kills, 0 lost\n"}`,
 			`{"Action":"pass","Package":"p","Test":"A"}`,
 			`{"Action":"output","Package":"p","Test":"B","Output":"    b_test.go:12: R10 with a bug: 3 lost\n"}`,
+			`{"Action":"output","Package":"p","Test":"B","Output":"    storagetest.go:12: LACK: any name can be saved: it can't\n"}`,
 			`{"Action":"pass","Package":"p","Test":"B"}`,
 			`{"Action":"pass","Package":"p"}`,
-		}, "ok    p 0.0s\nR1: 60 kills, 0 lost\nR10 with a bug: 3 lost\n2 passed, 0 failed, 0 skipped\n"},
+		}, "ok    p 0.0s\nR1: 60 kills, 0 lost\nR10 with a bug: 3 lost\nLACK: any name can be saved: it can't\n2 passed, 0 failed, 0 skipped\n"},
 		{"what failed, and what it printed", false, []string{
 			`{"Action":"output","Package":"p","Test":"A","Output":"got 1, want 2\n"}`,
 			`{"Action":"fail","Package":"p","Test":"A"}`,
