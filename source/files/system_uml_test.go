@@ -1,11 +1,13 @@
 package files
 
 import (
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/backstay/backstay/entry"
+	"github.com/backstay/backstay/source/files/filesystem"
 )
 
 // otherSystems mounts the FAT and the network file systems of the Linux kernel, with Samba and the kernel's NFS server behind them.
@@ -56,6 +58,7 @@ func Test_FAT_and_network_file_systems_hold_what_the_table_says(t *testing.T) {
 		return
 	}
 	t.Run("FAT", func(t *testing.T) { likeFAT(t, "/run/test/fat", "FAT") })
+	t.Run("where nothing tells that names are one none overwrites another", func(t *testing.T) { notKnown(t, "/run/test/fat/unknown") })
 	t.Run("SMB", func(t *testing.T) { overSMB(t, "/run/test/smb") })
 	t.Run("NFS", func(t *testing.T) { overNFS(t, "/run/test/nfs") })
 	t.Run("tmpfs of an old kernel", func(t *testing.T) {
@@ -65,6 +68,32 @@ func Test_FAT_and_network_file_systems_hold_what_the_table_says(t *testing.T) {
 			}
 		}
 	})
+}
+
+// notKnown restores to FAT as to a file system that nothing is known of.
+func notKnown(t *testing.T, dir string) {
+	s := newStored()
+	private := func(e *entry.Entry) { e.Mode = fs.ModeDir | 0o700 }
+	s.add("A", entry.Dir, "", private)
+	s.add("A/x", entry.File, "1")
+	s.add("F", entry.File, "first")
+	s.add("a", entry.Dir, "", private)
+	s.add("a/x", entry.File, "2")
+	s.add("f", entry.File, "second")
+	target := NewTarget(dir, TargetOptions{})
+	target.systemOf = func(int) *filesystem.System {
+		return &filesystem.System{Kind: filesystem.Kinds[len(filesystem.Kinds)-1], Mount: filesystem.Mount{Type: "fuse.other"}}
+	}
+	reports, err := applyPlan(t.Context(), target, s, planOf(t, target, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := failures(reports); !slices.Equal(got, []string{"a/x", "f"}) && !slices.Equal(got, []string{"A/x", "F"}) {
+		t.Errorf("failed: %q", got)
+	}
+	if got := reports["A"].Without | reports["a"].Without; got != entry.LossMode {
+		t.Errorf("a folder is said to be without %q", got)
+	}
 }
 
 // overSMB tests a share as Windows has it, without POSIX extensions.
