@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -57,11 +58,13 @@ touch passed
 	if err := os.WriteFile(filepath.Join(dir, "init"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "linux.uml", "mem=512M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", "quiet",
 		"init="+filepath.Join(dir, "init"), "con=null", "con0=null,fd:1", "umid=backstay"+filepath.Base(dir))
 	cmd.Dir, cmd.Env, cmd.WaitDelay = dir, append(os.Environ(), "HOME="+dir), time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its processes are some of this machine, too
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	boot, err := cmd.CombinedOutput()
 	out, _ := os.ReadFile(filepath.Join(dir, "out")) // what there is of it
 	if strings.Contains(string(out), "--- SKIP") {
