@@ -13,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"path"
 	"regexp"
 	"strings"
 
@@ -22,7 +23,10 @@ import (
 	"github.com/backstay/backstay/storage/limit"
 	"github.com/backstay/backstay/storage/local"
 	"github.com/backstay/backstay/storage/metrics"
+	"github.com/backstay/backstay/storage/rest"
 	"github.com/backstay/backstay/storage/retry"
+	"github.com/backstay/backstay/storage/s3"
+	"github.com/backstay/backstay/storage/sftp"
 )
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
@@ -32,11 +36,11 @@ var ErrUnknown = errors.New("unknown kind of storage")
 type Options struct {
 	Settings settings.Values     // beside what stands in the location; "s3.region" is for locations of kind s3 only
 	Getenv   func(string) string // environment variables that fields may come from; nil: none
-	Upload   int64               // bytes per second; 0: no limit
-	Download int64               // bytes per second; 0: no limit
-	Retried  func(retry.Event)   // told of each failed try that will be repeated; may be nil
-	Clock    clock.Clock         // by default the system's
-	Rand     io.Reader           // by default crypto/rand.Reader
+	Upload   limit.Rate
+	Download limit.Rate
+	Retried  func(retry.Event) // told of each failed try that will be repeated; may be nil
+	Clock    clock.Clock       // by default the system's
+	Rand     io.Reader         // by default crypto/rand.Reader
 	// Dial makes the connections; by default to any address.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -56,14 +60,20 @@ func (o Options) withDefaults() Options {
 
 // Storages lists every kind of storage.
 func Storages() []storage.Provider {
-	return []storage.Provider{local.Provider}
+	return []storage.Provider{
+		local.Provider,
+		s3.Provider,
+		sftp.Provider,
+		rest.Provider,
+		rest.Rclone,
+	}
 }
 
 // Open returns the storage at a location, which counts what it is asked. Whether anything is there shows when it is first
 // used. Errors name the scheme only, since the rest of a location may hold a password.
 func Open(location string, opt Options) (*metrics.Backend, error) {
 	opt = opt.withDefaults()
-	b, err := open(location, opt)
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +82,35 @@ func Open(location string, opt Options) (*metrics.Backend, error) {
 	return metrics.New(b, opt.Clock), nil
 }
 
-// open returns the adapter itself.
-func open(location string, opt Options) (storage.Backend, error) {
+// Browse opens the place at a location to back up what is in its folders. The error wraps ErrUnknown where the kind of storage shows none.
+func Browse(location string, opt Options) (storage.Browser, error) {
+	opt = opt.withDefaults()
+	b, err := OpenBare(location, opt)
+	if err != nil {
+		return nil, err
+	}
+	browser, ok := b.(storage.Browser)
+	if !ok {
+		scheme, _ := split(location)
+		return nil, fmt.Errorf("%w: folders of %q can't be backed up from there", ErrUnknown, scheme)
+	}
+	limited := limit.New(b, limit.Options{Download: opt.Download, Clock: opt.Clock})
+	return retry.NewBrowser(limitedBrowser{browser, limited}, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand}), nil
+}
+
+// limitedBrowser is a browser whose downloads are limited.
+type limitedBrowser struct {
+	storage.Browser
+	limited storage.Backend
+}
+
+func (b limitedBrowser) Load(ctx context.Context, name string, p []byte, offset int64) error {
+	return b.limited.Load(ctx, name, p, offset)
+}
+
+// OpenBare returns the storage at a location without wrappers.
+func OpenBare(location string, opt Options) (storage.Backend, error) {
+	opt = opt.withDefaults()
 	scheme, rest := split(location)
 	p, v, err := read(scheme, rest, opt)
 	var b storage.Backend
@@ -149,6 +186,13 @@ func Shown(location string) string {
 	return withPassword.ReplaceAllString(location, "//$1:***@")
 }
 
+// SnapshotPath returns what a snapshot calls the path of a folder at a location: the same for the same place, with no password in it.
+func SnapshotPath(location string) string {
+	scheme, rest := split(Shown(location))
+	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "https://"), "http://")
+	return path.Join("/", scheme, strings.ReplaceAll(rest, ":***@", "@"))
+}
+
 // complete adds to the values of a location those that were given beside it, and those of the environment where there are none.
 func complete(p storage.Provider, v settings.Values, opt Options) (settings.Values, error) {
 	all := make(settings.Values)
@@ -189,7 +233,7 @@ func split(location string) (scheme, rest string) {
 
 // Sweep removes what killed processes have left at a location, once it is a day old. Many kinds of storage have nothing of that sort.
 func Sweep(ctx context.Context, location string, opt Options) error {
-	b, err := open(location, opt.withDefaults())
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,20 @@ func TestAPasswordInALocationIsNotShown(t *testing.T) {
 	}
 }
 
+func TestASnapshotOfARemoteFolderIsNamedAfterItsPlace(t *testing.T) {
+	for location, want := range map[string]string{
+		"s3:https://minio:9000/bucket/data/":   "/s3/minio:9000/bucket/data",
+		"s3:s3.amazonaws.com/bucket":           "/s3/s3.amazonaws.com/bucket",
+		"sftp:user@host:/srv/data":             "/sftp/user@host:/srv/data",
+		"sftp://user:secret@host:22//srv/data": "/sftp/user@host:22/srv/data",
+		"webdav:https://u:secret@host/../x":    "/webdav/x",
+	} {
+		if got := SnapshotPath(location); got != want {
+			t.Errorf("SnapshotPath(%q) = %q, want %q", location, got, want)
+		}
+	}
+}
+
 func TestSettingsComeFromBesideTheLocationAndFromTheEnvironment(t *testing.T) {
 	fields := []settings.Field{{Name: "host"}, {Name: "user", Env: []string{"OUR_USER", "THEIR_USER"}}, {Name: "port", Env: []string{"PORT"}}}
 	p := storage.Provider{Kind: "x", Fields: fields}

@@ -147,13 +147,17 @@ func (b *Backend) compare(ctx context.Context, w *watch, name string, body stora
 
 // Load implements storage.Backend.
 func (b *Backend) Load(ctx context.Context, name string, p []byte, offset int64) error {
+	return b.load(ctx, name, p, offset, b.next.Load)
+}
+
+func (b *Backend) load(ctx context.Context, name string, p []byte, offset int64, load func(context.Context, string, []byte, int64) error) error {
 	stall := b.opt.Stall
 	if stall > 0 {
 		stall += time.Duration(len(p)) * time.Second / loadRate
 	}
 	short := false
 	return b.repeat(ctx, "load", name, stall, func(ctx context.Context, _ *watch) error {
-		err := b.next.Load(ctx, name, p, offset)
+		err := load(ctx, name, p, offset)
 		if errors.Is(err, storage.ErrShort) && short {
 			return storage.Mark(err, errFinal)
 		}

@@ -99,7 +99,7 @@ func (p *play) open(ctx context.Context, faults storagetest.Faults, full int, sl
 		g.faulty = storagetest.NewFaulty(g.below, faults)
 		b := storage.Backend(&mortal{g.faulty, p.death})
 		if slow && i == len(p.targets)-1 {
-			b = limit.New(b, limit.Options{Upload: slowLine})
+			b = limit.New(b, limit.Options{Upload: limit.PerSecond(slowLine)})
 		}
 		b = retry.New(b, retry.Options{Rand: sim.NewRand(faults.Seed)})
 		if g.repo, err = sim.Open(ctx, b, repo.Options{}); err != nil {
