@@ -62,7 +62,9 @@ func timedRepo(t *testing.T, b storage.Backend, pol chunker.Pol) *repo.Repo {
 }
 
 // slow passes on a MiB in a second.
-func slow(b storage.Backend) storage.Backend { return limit.New(b, limit.Options{Upload: limit.PerSecond(mib)}) }
+func slow(b storage.Backend) storage.Backend {
+	return limit.New(b, limit.Options{Upload: limit.PerSecond(mib)})
+}
 
 // run backs up root with a patience of ten seconds, and returns what notices there were.
 func run(ctx context.Context, opt runner.BackupOptions, rs ...*repo.Repo) (results []runner.BackupResult, notices string, err error) {
