@@ -84,7 +84,9 @@ func (l *line) Save(ctx context.Context, name string, body storage.Body) error {
 }
 
 // slow passes on a MiB in a second.
-func slow(b storage.Backend) storage.Backend { return limit.New(b, limit.Options{Upload: limit.PerSecond(mib)}) }
+func slow(b storage.Backend) storage.Backend {
+	return limit.New(b, limit.Options{Upload: limit.PerSecond(mib)})
+}
 
 // ahead is a backend that sees how much more was read of a source than has arrived.
 type ahead struct {

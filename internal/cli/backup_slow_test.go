@@ -18,10 +18,10 @@ import (
 	"github.com/backstay/backstay/test/servers"
 )
 
-// racing is a clock that sleeps a hundredth as long.
+// racing is a clock that sleeps a twentieth as long.
 type racing struct{ clock.Clock }
 
-func (r racing) Sleep(ctx context.Context, d time.Duration) error { return r.Clock.Sleep(ctx, d/100) }
+func (r racing) Sleep(ctx context.Context, d time.Duration) error { return r.Clock.Sleep(ctx, d/20) }
 
 // listener is a standard error that notices when something is said.
 type listener struct {
