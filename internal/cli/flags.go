@@ -62,7 +62,7 @@ func (p *program) storageOptions(options []string) (kinds.Options, error) {
 		}
 		given[name] = value
 	}
-	return kinds.Options{Settings: given, Getenv: p.sys.Getenv, Upload: p.flags.limitUpload.Rate, Download: p.flags.limitDownload.Rate,
+	return kinds.Options{Settings: given, Getenv: p.sys.Getenv, Home: p.sys.Getenv("HOME"), Upload: p.flags.limitUpload.Rate, Download: p.flags.limitDownload.Rate,
 		Retried: p.retried, Clock: p.sys.Clock, Rand: p.sys.Rand}, nil
 }
 
@@ -87,7 +87,15 @@ func readOption(option string) (name, value string, err error) {
 }
 
 // repoOptions are the options of a repository, as the flags say.
-func (p *program) repoOptions() (repo.Options, error) {
+func (p *program) repoOptions(t target) (repo.Options, error) {
+	storage, err := p.storageOptions(p.flags.options)
+	if err != nil {
+		return repo.Options{}, err
+	}
+	connections, err := kinds.Connections(t.location, storage)
+	if err != nil {
+		return repo.Options{}, err
+	}
 	level, err := repo.ParseCompression(p.flags.compression)
 	if err != nil {
 		return repo.Options{}, backstay.Errorf(backstay.Invalid, "%w", err)
@@ -95,7 +103,7 @@ func (p *program) repoOptions() (repo.Options, error) {
 	if p.flags.packSize < 4 || p.flags.packSize > 128 {
 		return repo.Options{}, backstay.Errorf(backstay.Invalid, "pack size %d: it is 4 to 128", p.flags.packSize)
 	}
-	return repo.Options{Compression: level, PackSize: p.flags.packSize << 20, Clock: p.sys.Clock, Rand: p.sys.Rand, LockDir: p.lockDir(), Progress: p.event}, nil
+	return repo.Options{Compression: level, PackSize: p.flags.packSize << 20, Connections: connections, Clock: p.sys.Clock, Rand: p.sys.Rand, LockDir: p.lockDir(), Progress: p.event}, nil
 }
 
 // rateFlag is a flag of KiB per second.

@@ -13,11 +13,16 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/internal/guard"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/limit"
@@ -41,8 +46,10 @@ type Options struct {
 	Retried  func(retry.Event) // told of each failed try that will be repeated; may be nil
 	Clock    clock.Clock       // by default the system's
 	Rand     io.Reader         // by default crypto/rand.Reader
-	// Dial makes the connections; by default to any address.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Home     string            // of the user, with files that fields may come from; "": none
+	// Guard is for locations that people give who only reach this machine over the network: it says which addresses may be connected
+	// to, and settings that name files and programs of this machine are refused. Nil: the user is at this machine.
+	Guard *guard.Guard
 }
 
 func (o Options) withDefaults() Options {
@@ -52,10 +59,15 @@ func (o Options) withDefaults() Options {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
-	}
 	return o
+}
+
+// dial makes the connections of an adapter.
+func (o Options) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if o.Guard != nil {
+		return o.Guard.Dial
+	}
+	return new(net.Dialer).DialContext
 }
 
 // Storages lists every kind of storage.
@@ -115,7 +127,7 @@ func OpenBare(location string, opt Options) (storage.Backend, error) {
 	p, v, err := read(scheme, rest, opt)
 	var b storage.Backend
 	if err == nil {
-		b, err = p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand, Dial: opt.Dial})
+		b, err = p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand, Dial: opt.dial()})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open storage of kind %q: %w", scheme, err)
@@ -136,8 +148,24 @@ func read(scheme, rest string, opt Options) (storage.Provider, settings.Values, 
 	if v, err = complete(p, v, opt); err != nil {
 		return p, nil, err
 	}
-	v, err = settings.Check(p.Fields, v)
+	v, err = settings.Check(Fields(p), v)
 	return p, v, err
+}
+
+// Fields returns the settings of a kind, and those that all have.
+func Fields(p storage.Provider) []settings.Field {
+	return append(slices.Clip(p.Fields), settings.Field{Name: "connections", Title: "Connections", Kind: settings.Number,
+		Help: "How many files are transferred at once; each takes as much memory as a pack.", Default: strconv.Itoa(max(p.Connections, 2))})
+}
+
+// Connections returns how many files are to be transferred at once, as the settings say or the kind of storage has it.
+func Connections(location string, opt Options) (int, error) {
+	scheme, rest := split(location)
+	_, v, err := read(scheme, rest, opt)
+	if err != nil {
+		return 0, fmt.Errorf("open storage of kind %q: %w", scheme, err)
+	}
+	return int(min(max(v.Int("connections"), 1), 256)), nil
 }
 
 // find returns the kind of storage that goes by a scheme.
@@ -162,7 +190,7 @@ func Of(location string) (storage.Provider, error) {
 func Field(name string) (f settings.Field, ok bool) {
 	kind, of, found := strings.Cut(name, ".")
 	for _, p := range Storages() {
-		for _, f := range p.Fields {
+		for _, f := range Fields(p) {
 			if f.Name == name || found && p.Kind == kind && f.Name == of {
 				return f, true
 			}
@@ -209,17 +237,37 @@ func complete(p storage.Provider, v settings.Values, opt Options) (settings.Valu
 		}
 		all[name] = value
 	}
-	if opt.Getenv == nil {
-		return all, nil
-	}
-	for _, f := range p.Fields {
-		for _, name := range f.Env {
-			if value := opt.Getenv(name); all[f.Name] == "" && value != "" {
-				all[f.Name] = value
-			}
+	for _, f := range Fields(p) {
+		if all[f.Name] == "" {
+			all[f.Name] = found(f, opt)
+		}
+		if f.Local && opt.Guard != nil && all[f.Name] != "" {
+			return nil, &settings.Error{Field: f, Why: "it names something of the machine that Backstay runs on, which only its administrator may use"}
 		}
 	}
 	return all, nil
+}
+
+// found returns the value of a field from the environment or the user's home.
+func found(f settings.Field, opt Options) string {
+	for _, name := range f.Env {
+		if opt.Getenv == nil {
+			break
+		}
+		if value := opt.Getenv(name); value != "" {
+			return value
+		}
+	}
+	for _, name := range f.Home {
+		if opt.Home == "" {
+			break
+		}
+		file := filepath.Join(opt.Home, name)
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
 }
 
 // split takes a location apart. What starts like a path is one, also with a colon in it.

@@ -23,7 +23,7 @@ func knownHosts(lines, file string) (ssh.HostKeyCallback, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer os.Remove(temp.Name())
+		defer func() { _ = os.Remove(temp.Name()) }() // it has no secrets
 		_, err = temp.WriteString(lines)
 		if err := errors.Join(err, temp.Close()); err != nil {
 			return nil, err

@@ -64,7 +64,7 @@ func load(ctx context.Context, c *conn, file string, p []byte, offset int64) err
 	if err != nil {
 		return err
 	}
-	defer f.Close() // only read from: its answer changes nothing
+	defer func() { _ = f.Close() }() // only read from: its answer changes nothing
 	return readAt(ctx, f, p, offset)
 }
 
