@@ -61,19 +61,23 @@ func (wholeFile) NextData(offset int64) (int64, error) { return offset, nil }
 func (wholeFile) SkipTo(int64)                         {}
 func (wholeFile) Changed() (bool, error)               { return false, nil }
 
-// line is a backend that takes one file after the other, with so many bytes in a second.
+// line is a backend that takes one file after the other, at rates of bytes per second that take turns.
 type line struct {
 	storage.Backend
-	rate  int64
+	rates []int64
+	files atomic.Int64
 	place chan struct{}
 }
 
-func newLine(rate int64) *line { return &line{mem.New(), rate, make(chan struct{}, 1)} }
+func newLine(rates ...int64) *line {
+	return &line{Backend: mem.New(), rates: rates, place: make(chan struct{}, 1)}
+}
 
 func (l *line) Save(ctx context.Context, name string, body storage.Body) error {
 	l.place <- struct{}{}
 	defer func() { <-l.place }()
-	if err := clock.System.Sleep(ctx, time.Duration(body.Size)*time.Second/time.Duration(l.rate)); err != nil {
+	rate := l.rates[l.files.Add(1)%int64(len(l.rates))]
+	if err := clock.System.Sleep(ctx, time.Duration(body.Size)*time.Second/time.Duration(rate)); err != nil {
 		return err
 	}
 	return l.Backend.Save(ctx, name, body)
@@ -206,14 +210,23 @@ func TestASlowRepositoryDropsOutAndTheFastOneFinishesAtItsSpeed(t *testing.T) {
 }
 
 func TestRepositoriesThatAreSlowTogetherStay(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f, _ := heap(320)
-		rs := []*repo.Repo{timedRepo(t, newLine(mib)), timedRepo(t, newLine(105*mib/100))}
-		results, err := archiver.Archive(locked(t, t.Context(), rs...), targets(rs...), f, archiver.Options{Patience: 10 * time.Second})
-		if err != nil || results[0].Err != nil || results[1].Err != nil {
-			t.Errorf("Archive = %+v, %v", results, err)
-		}
-	})
+	for name, c := range map[string]struct {
+		rates    [2][]int64
+		patience time.Duration
+	}{
+		"one a little slower":     {[2][]int64{{mib}, {105 * mib / 100}}, 2 * time.Second},
+		"now one, then the other": {[2][]int64{{mib / 2, 4 * mib}, {4 * mib, mib / 2}}, 12 * time.Second},
+	} {
+		bubble(t, func(t *testing.T) {
+			f, _ := heap(320)
+			rs := []*repo.Repo{timedRepo(t, newLine(c.rates[0]...)), timedRepo(t, newLine(c.rates[1]...))}
+			start := time.Now()
+			results, err := archiver.Archive(locked(t, t.Context(), rs...), targets(rs...), f, archiver.Options{Patience: c.patience})
+			if err != nil || results[0].Err != nil || results[1].Err != nil {
+				t.Errorf("%s: after %v Archive = %+v, %v", name, time.Since(start), results, err)
+			}
+		})
+	}
 }
 
 func TestAShortStopCostsNoRepository(t *testing.T) {

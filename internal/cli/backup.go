@@ -105,9 +105,9 @@ func (p *program) backup(cmd *cobra.Command, f *backupFlags, args []string) erro
 	return errors.Join(err, p.backedUp(outcome{opened: opened, absent: absent, results: results, dry: f.dryRun}))
 }
 
-// slowPatience is how long a repository may keep the others waiting with --slow-repository drop. Two minutes are what it takes to upload a full
-// buffer of two packs of 16 MiB on a line of 2.3 Mbit/s, or to restart a server; and few want to wait for longer each night for something
-// that can be done afterwards as well.
+// slowPatience is how long a repository may keep the others waiting with --slow-repository drop. In two minutes a server restarts, and a line of
+// 5.6 Mbit/s takes the five packs of 16 MiB of a full buffer; and few want to wait for longer each night for something that can be done
+// afterwards as well.
 const slowPatience = 2 * time.Minute
 
 // openAll opens every repository that was named. Those that can't be opened are returned as dropped, by their position, unless none is
