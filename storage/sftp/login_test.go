@@ -105,6 +105,11 @@ func TestTheKeysOfAnAgentAreUsed(t *testing.T) {
 	signer, _ := ssh.NewSignerFromKey(private)
 	s := servers.StartOwnSSH(t, t.TempDir(), servers.OwnSSHOptions{Key: signer.PublicKey()})
 	save(t, open(t, own(s, settings.Values{"agent": socket})), "config", []byte("x"))
+	locked, err := ssh.MarshalPrivateKeyWithPassphrase(private, "", []byte("hidden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	save(t, open(t, own(s, settings.Values{"agent": socket, "private-key": string(pem.EncodeToMemory(locked))})), packName, []byte("x"))
 	_, err = open(t, own(s, settings.Values{"agent": socket + "none"})).Stat(t.Context(), "config")
 	if err == nil || !strings.Contains(err.Error(), "agent") {
 		t.Errorf("Stat with an agent that isn't there = %v, want an error that says so", err)

@@ -145,6 +145,9 @@ func privateKeys(v settings.Values) (keys []ssh.Signer, err error) {
 			}
 		}
 		key, err := privateKey(content, v["passphrase"])
+		if err == errLocked && v["agent"] != "" { // which most likely holds the key
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("setting %q: %w", name, err)
 		}
@@ -153,12 +156,14 @@ func privateKeys(v settings.Values) (keys []ssh.Signer, err error) {
 	return keys, nil
 }
 
+var errLocked = errors.New("the key has a passphrase: give it as \"passphrase\", or use an SSH agent")
+
 func privateKey(content []byte, passphrase string) (ssh.Signer, error) {
 	key, err := ssh.ParsePrivateKey(content)
 	var locked *ssh.PassphraseMissingError
 	if errors.As(err, &locked) {
 		if passphrase == "" {
-			return nil, errors.New("the key has a passphrase: give it as \"passphrase\", or use an SSH agent")
+			return nil, errLocked
 		}
 		if key, err = ssh.ParsePrivateKeyWithPassphrase(content, []byte(passphrase)); err != nil {
 			return nil, errors.New("the passphrase doesn't open the key")
