@@ -34,6 +34,8 @@ type Field struct {
 	Default  string   // what holds where nothing was given
 	Required bool
 	Env      []string // environment variables that the command line takes it from, the first that is set
+	Home     []string // files in a user's home that the command line takes it from, as a path, the first that is there
+	Local    bool     // it names a file or a program of this machine: nothing for people who only reach it over the network
 }
 
 // IsSecret reports whether the value is never to be shown.

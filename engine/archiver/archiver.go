@@ -9,6 +9,10 @@
 // Repositories with the same chunker polynomial form a group: their chunks and trees are the same, compressed as the first of
 // them says. For each further
 // polynomial content is cut and hashed again, though read only once.
+//
+// Each repository has a buffer: the packs of its repo.Writer that are being filled or uploaded, of each type as many as it has
+// connections, but two at least; with the default options that is 69 MiB. While one buffer is full the others wait, or, with
+// Options.Patience, that repository drops out.
 package archiver
 
 import (
@@ -17,6 +21,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/backstay/backstay/engine/chunker"
 	"github.com/backstay/backstay/engine/crypto"
@@ -36,6 +41,17 @@ type Target struct {
 type Options struct {
 	Readers int  // files read at once, as far as the view allows; by default 2 for each processor
 	DryRun  bool // nothing is saved; what would be is counted
+
+	// Patience is how long a repository may keep the others waiting until it drops out with ErrSlow; 0: as long as it takes. It keeps them
+	// waiting while its buffer is full, or it does not give a tree of the parent, and another one has nothing to upload. See ErrSlow.
+	Patience time.Duration
+
+	// Read, if not nil, is called once all of the view was read, before anything is made durable: the view can be closed then. An error
+	// ends the run.
+	Read func() error
+	// Done, if not nil, gets the result of each target as soon as it is known, while others may go on: its tree is durable, or it dropped
+	// out. Calls come from several goroutines, no more than one for each target. If the run ends early there is none for some.
+	Done func(target int, r Result)
 
 	// Progress gets Finished for each entry but directories, with the State "new", "changed" or "unmodified", Started and Advanced for large
 	// files, Failed for each loss, and Notice for a file that changed while it was read.
@@ -61,8 +77,8 @@ type Counts struct {
 }
 
 // Archive reads the view and saves its tree in every target. The results are in the order of the targets. An error ends
-// the whole: the view broke off or is out of order, ctx ended, or no repository is left. What was uploaded until then is
-// named by an index all the same, so that the next run finds it.
+// the whole: the view broke off or is out of order, ctx ended, or no repository is left. A target whose tree was durable by then has it
+// in its result all the same. What else was uploaded is named by an index, so that the next run finds it.
 func Archive(ctx context.Context, targets []Target, view source.View, opt Options) ([]Result, error) {
 	a, err := newArchive(ctx, targets, view, opt)
 	if err != nil {
@@ -132,7 +148,7 @@ func newArchive(ctx context.Context, targets []Target, view source.View, opt Opt
 func (a *archive) group(targets []Target) error {
 	byPol := make(map[chunker.Pol]*group)
 	for _, t := range targets {
-		l := &lane{repo: t.Repo, writer: t.Repo.NewWriter(), parent: t.Parent, dry: a.opt.DryRun}
+		l := a.newLane(t)
 		a.lanes = append(a.lanes, l)
 		pol := t.Repo.Config().Polynomial
 		g := byPol[pol]
@@ -165,6 +181,7 @@ func (a *archive) close() {
 
 // run ranges over the view, then waits for the root.
 func (a *archive) run(view source.View) error {
+	stop := a.watch()
 	err := a.walk(view)
 	if err != nil {
 		a.cancel(err)
@@ -173,8 +190,12 @@ func (a *archive) run(view source.View) error {
 	a.readers.Wait()
 	close(a.chunks)
 	a.savers.Wait()
+	stop()
 	if cause := context.Cause(a.ctx); err == nil && cause != nil {
 		err = cause
+	}
+	if err == nil && a.opt.Read != nil {
+		err = a.opt.Read()
 	}
 	if err != nil {
 		return err
@@ -207,12 +228,17 @@ func (a *archive) walk(view source.View) error {
 	return nil
 }
 
-// flush makes everything durable and proves that it is there.
+// flush makes everything durable and proves that it is there, in all repositories at once.
 func (a *archive) flush() error {
+	var lanes sync.WaitGroup
 	for _, l := range a.lanes {
-		l.finish(a.ctx)
+		lanes.Go(l.finish)
 	}
-	return a.alive()
+	lanes.Wait()
+	if err := a.alive(); err != nil {
+		return err
+	}
+	return context.Cause(a.ctx)
 }
 
 // alive returns an error if no repository is left.
@@ -234,15 +260,7 @@ func (a *archive) alive() error {
 func (a *archive) results() []Result {
 	results := make([]Result, len(a.lanes))
 	for i, l := range a.lanes {
-		results[i] = Result{Counts: a.counts.load(), Stored: l.writer.Stored(), Err: l.failed()}
-		l.count(&results[i].Counts)
-	}
-	for _, g := range a.groups {
-		for i, l := range a.lanes {
-			if l.group == g && results[i].Err == nil && context.Cause(a.ctx) == nil {
-				results[i].Tree = g.root
-			}
-		}
+		results[i] = l.result()
 	}
 	return results
 }

@@ -27,16 +27,29 @@ type group struct {
 
 // lane is one repository.
 type lane struct {
-	repo   *repo.Repo
-	group  *group
-	writer *repo.Writer
-	parent crypto.ID
-	dry    bool
+	archive *archive
+	number  int // position in archive.lanes
+	ctx     context.Context
+	cancel  context.CancelCauseFunc // ends what it has under way
+	repo    *repo.Repo
+	group   *group
+	writer  *repo.Writer
+	parent  crypto.ID
+	tree    crypto.ID // once that is durable
 
 	dead atomic.Pointer[error] // why it dropped out
 
+	asked, answered atomic.Int64 // trees of the parent
+	pace            pace
+
 	mu     sync.Mutex
 	counts Counts // only what is counted for each repository
+}
+
+func (a *archive) newLane(t Target) *lane {
+	l := &lane{archive: a, number: len(a.lanes), repo: t.Repo, writer: t.Repo.NewWriter(), parent: t.Parent}
+	l.ctx, l.cancel = context.WithCancelCause(a.ctx)
+	return l
 }
 
 func (l *lane) failed() error {
@@ -46,8 +59,27 @@ func (l *lane) failed() error {
 	return nil
 }
 
-// drop takes the repository out of the run, the first time for good.
-func (l *lane) drop(err error) { l.dead.CompareAndSwap(nil, &err) }
+// drop takes the repository out of the run, the first time for good. What it has under way ends: it is of no use any more, and others
+// may wait for it.
+func (l *lane) drop(err error) {
+	if !l.dead.CompareAndSwap(nil, &err) {
+		return
+	}
+	l.cancel(err)
+	l.done()
+}
+
+func (l *lane) done() {
+	if done := l.archive.opt.Done; done != nil {
+		done(l.number, l.result())
+	}
+}
+
+func (l *lane) result() Result {
+	r := Result{Tree: l.tree, Counts: l.archive.counts.load(), Stored: l.writer.Stored(), Err: l.failed()}
+	l.count(&r.Counts)
+	return r
+}
 
 // save makes the blob known to every repository of the group. The only error is that no repository of any group is left.
 func (g *group) save(h pack.Handle, plain []byte) error {
@@ -60,7 +92,7 @@ func (g *group) save(h pack.Handle, plain []byte) error {
 			if i > 0 && !l.lacks(h) {
 				continue
 			}
-			if l.save(g.archive.ctx, e); l.failed() == nil {
+			if l.save(e); l.failed() == nil {
 				continue
 			}
 			if err := g.archive.alive(); err != nil {
@@ -78,11 +110,11 @@ func (g *group) save(h pack.Handle, plain []byte) error {
 // lacks reports whether the lane is to be given the blob, and is so once.
 func (l *lane) lacks(h pack.Handle) bool { return l.failed() == nil && l.writer.Claim(h) }
 
-func (l *lane) save(ctx context.Context, e repo.Encoded) {
+func (l *lane) save(e repo.Encoded) {
 	stored := len(e.Packed) + crypto.Overhead
-	if !l.dry {
+	if !l.archive.opt.DryRun {
 		var err error
-		if stored, err = l.writer.Save(ctx, e); err != nil {
+		if stored, err = l.writer.Save(l.ctx, e); err != nil {
 			l.drop(err)
 			return
 		}
@@ -105,17 +137,26 @@ func (l *lane) count(c *Counts) {
 }
 
 // finish makes the lane's blobs durable and proves that its packs are there.
-func (l *lane) finish(ctx context.Context) {
-	if l.dry || l.failed() != nil {
+func (l *lane) finish() {
+	if l.failed() != nil {
 		return
 	}
-	err := l.writer.Flush(ctx)
-	if err == nil {
-		err = l.writer.Verify(ctx)
-	}
-	if err != nil {
+	if err := l.flush(); err != nil {
 		l.drop(err)
+		return
 	}
+	l.tree = l.group.root
+	l.done()
+}
+
+func (l *lane) flush() error {
+	if l.archive.opt.DryRun {
+		return nil
+	}
+	if err := l.writer.Flush(l.ctx); err != nil {
+		return err
+	}
+	return l.writer.Verify(l.ctx)
 }
 
 // known reports whether every repository that is left has all the blobs.
@@ -158,7 +199,7 @@ func (g *group) loadTree(id crypto.ID) *listing {
 		if l.failed() != nil {
 			continue
 		}
-		plain, err := l.repo.LoadBlob(g.archive.ctx, pack.Handle{ID: id, Type: pack.Tree}, nil)
+		plain, err := l.load(id)
 		if err == nil {
 			return decode(id, plain)
 		}
@@ -169,6 +210,12 @@ func (g *group) loadTree(id crypto.ID) *listing {
 			Text: "a directory of the snapshot compared with can't be read, its files are read again: " + errs.Error()})
 	}
 	return nil
+}
+
+func (l *lane) load(id crypto.ID) ([]byte, error) {
+	l.asked.Add(1)
+	defer l.answered.Add(1)
+	return l.repo.LoadBlob(l.ctx, pack.Handle{ID: id, Type: pack.Tree}, nil)
 }
 
 func decode(id crypto.ID, plain []byte) *listing {

@@ -71,7 +71,7 @@ func Copy(ctx context.Context, from, to *repo.Repo, snapshots []*snapshot.Snapsh
 	if err := c.open(ctx); err != nil {
 		return Result{Outcomes: c.outcomes}, fmt.Errorf("copy snapshots: %w", err)
 	}
-	defer c.writer.Close()
+	defer c.close(ctx)
 	err := c.all(ctx)
 	if err != nil {
 		err = fmt.Errorf("copy snapshots: %w", err)
@@ -138,6 +138,14 @@ func (c *copying) open(ctx context.Context) error {
 	c.seen, c.wanted, c.lost = c.index.NewSet(), c.index.NewSet(), c.index.NewSet()
 	c.writer = c.to.NewWriter()
 	return nil
+}
+
+// close leaves to the next run what this one has uploaded, also where it ended early.
+func (c *copying) close(ctx context.Context) {
+	c.writer.Close()
+	if err := c.writer.Keep(ctx); err != nil {
+		c.opt.Progress.Send(progress.Event{Kind: progress.Notice, Text: "what was copied has to be copied again: " + err.Error()})
+	}
 }
 
 // all copies round by round.

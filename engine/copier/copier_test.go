@@ -3,8 +3,10 @@ package copier_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -15,6 +17,7 @@ import (
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/engine/tree"
+	"github.com/backstay/backstay/entry"
 	"github.com/backstay/backstay/progress"
 	"github.com/backstay/backstay/storage/storagetest"
 	"github.com/backstay/backstay/test/quickrepo"
@@ -325,4 +328,79 @@ func TestWithoutALockNothingIsCopied(t *testing.T) {
 		t.Errorf("copy without a lock = %+v, %v", result, err)
 	}
 	goleak.VerifyNone(t)
+}
+
+func TestACopyOfACopyNamesTheFirstSnapshot(t *testing.T) {
+	first, second, third := newPlace(t, 2, repo.Options{}), newPlace(t, 2, repo.Options{}), newPlace(t, 2, repo.Options{})
+	s := first.backup(t, 1, []int{1})
+	first.mustCopyTo(t, second, s)
+	second.mustCopyTo(t, third, second.list(t)...)
+	if got := third.list(t); len(got) != 1 || got[0].Original != s.ID {
+		t.Errorf("the copy of the copy is %+v, want one of %s", got, s.ID.Short())
+	}
+}
+
+func TestACancelledCopyIsTakenUpWhereItWas(t *testing.T) {
+	const count = 96 // of a quarter of a MiB: packs enough for some to be there in the middle
+	from, to := newPlace(t, 2, repo.Options{}), newPlace(t, 2, repo.Options{})
+	s := from.backupRandom(t, count)
+	why := errors.New("interrupted")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	opt := copier.Options{Progress: func(e progress.Event) {
+		if e.Kind == progress.Advanced && len(names(t, to, repo.Packs)) > 0 {
+			cancel(why)
+		}
+	}}
+	if _, err := from.copyTo(ctx, to, opt, s); !errors.Is(err, why) {
+		t.Fatalf("copy = %v, want %v", err, why)
+	}
+	to.plug(to.files) // as another process sees it
+	if err := to.repo.LoadIndex(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	known := int64(to.repo.Index().Count(pack.Data))
+	if again := from.mustCopyTo(t, to, s); known == 0 || again.Stored.DataBlobs != count-known {
+		t.Errorf("%d of %d chunks are there after the cancel, then %d are copied", known, count, again.Stored.DataBlobs)
+	}
+}
+
+// backupRandom makes a snapshot of one file with so many chunks that don't compress.
+func (p *place) backupRandom(t testing.TB, count int) *snapshot.Snapshot {
+	t.Helper()
+	file := tree.Node{Meta: entry.Meta{Name: "file", Type: entry.File}}
+	s := &snapshot.Snapshot{Time: time.Unix(1, 0).UTC(), Hostname: "host", Paths: []string{"/"}}
+	err := p.locked(t.Context(), func(ctx context.Context) error {
+		w := p.repo.NewWriter()
+		defer w.Close()
+		save := func(kind pack.Type, plain []byte) (crypto.ID, error) {
+			h := pack.Handle{ID: crypto.Hash(plain), Type: kind}
+			_, err := w.SaveBlob(ctx, h, plain)
+			return h.ID, err
+		}
+		random, chunk := rand.NewChaCha8([32]byte{}), make([]byte, 1<<18)
+		for range count {
+			_, _ = random.Read(chunk) // never fails
+			id, err := save(pack.Data, chunk)
+			if err != nil {
+				return err
+			}
+			file.Content = append(file.Content, id)
+		}
+		var b tree.Builder
+		if err := b.Append(&file); err != nil {
+			return err
+		}
+		var err error
+		if s.Tree, err = save(pack.Tree, b.Finish()); err != nil {
+			return err
+		}
+		if err := w.Flush(ctx); err != nil {
+			return err
+		}
+		return snapshot.Save(ctx, p.repo, s)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/backstay/backstay/engine/crypto"
@@ -27,6 +28,8 @@ type Writer struct {
 	open    [2][2]packer         // by type
 	packs   [2]chan *pack.Writer // by type: those not in use, nil where yet to be made; their number bounds the memory
 	uploads sync.WaitGroup
+	under   atomic.Int32  // uploads under way
+	waiting atomic.Int32  // Saves that wait for an upload to end
 	stopped chan struct{} // closed once err is set
 
 	mu      sync.Mutex // guards what follows
@@ -175,6 +178,8 @@ func (w *Writer) pick(t pack.Type) (*packer, error) {
 
 // newPack returns an empty pack, once one is not in use.
 func (w *Writer) newPack(ctx context.Context, t pack.Type) (*pack.Writer, error) {
+	w.waiting.Add(1)
+	defer w.waiting.Add(-1)
 	select {
 	case p := <-w.packs[t]:
 		if p != nil {
@@ -200,8 +205,10 @@ func (w *Writer) upload(ctx context.Context, t pack.Type, p *pack.Writer) error 
 	if err != nil {
 		return w.fail(err)
 	}
+	w.under.Add(1)
 	w.uploads.Go(func() {
 		defer w.recycle(t, p)
+		defer w.under.Add(-1)
 		if err := w.savePack(ctx, id, bytes, blobs); err != nil {
 			_ = w.fail(err) // the next call returns it
 		}
@@ -361,6 +368,12 @@ func (w *Writer) Keep(ctx context.Context) error {
 	defer cancel()
 	return w.saveIndex(ctx)
 }
+
+// Full reports whether a Save waits at this moment because as many packs as there may be in memory are on their way to the storage.
+func (w *Writer) Full() bool { return w.waiting.Load() > 0 }
+
+// Idle reports whether no pack is on its way to the storage at this moment.
+func (w *Writer) Idle() bool { return w.under.Load() == 0 }
 
 // Stored returns what was added so far. It counts packs once they are durable.
 func (w *Writer) Stored() Stored {

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,6 @@ import (
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/internal/cli/live"
-	"github.com/backstay/backstay/internal/cli/show"
 	"github.com/backstay/backstay/internal/runner"
 )
 
@@ -29,6 +29,7 @@ type backupFlags struct {
 	tags          []string
 	dryRun        bool
 	skipUnchanged bool
+	slow          string
 	what          sourceFlags
 }
 
@@ -39,6 +40,7 @@ func (f *backupFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.tags, "tag", nil, "`tags` of the snapshot, separated by commas; may be repeated")
 	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "read everything, save nothing, and say what would be saved")
 	flags.BoolVar(&f.skipUnchanged, "skip-if-unchanged", false, "make no snapshot if it would be the same as the last one")
+	flags.StringVar(&f.slow, "slow-repository", "wait", "`what` to do while a repository keeps the others waiting: wait, or drop it and catch it up by a copy at the end")
 	f.what.register(flags)
 }
 
@@ -50,10 +52,15 @@ func (p *program) newBackup() *cobra.Command {
 		Long: `Read files and folders and save a snapshot of them.
 
 Every snapshot is complete by itself, whatever its type is: the type says how much is read. Files that can't be read are
-listed and left out; the snapshot is kept, and the exit code is 3. With several repositories (-r A -r B) everything is
-read once and saved in each; a repository that fails drops out, and the exit code is 4.`,
+listed and left out; the snapshot is kept, and the exit code is 3.
+
+With several repositories (-r A -r B) everything is read once and saved in each at the same time. A repository that fails drops out, the others
+are finished, and the exit code is 4. While one can't keep up the read waits for it, as soon as what is to be uploaded there fills some pack files
+in memory. With --slow-repository drop it drops out instead, once it has kept the others waiting for two minutes in all: they go on at their own speed,
+and once they are done the snapshot is copied into it from one of them, as 'backstay copy' does. Only if that fails too is the exit code 4.`,
 		Example: `  backstay backup -r /srv/backup /home /etc
   backstay backup -r /srv/backup -r /media/disk/backup --exclude '*.tmp' /home
+  backstay backup -r /srv/backup -r /mnt/office/backup --slow-repository drop /home
   backstay backup -r /srv/backup --type full --tag monthly /home
   pg_dumpall | backstay backup -r /srv/backup --stdin --stdin-filename all.sql
   backstay backup -r /srv/backup --stdin-from-command --stdin-filename all.sql -- pg_dumpall`,
@@ -72,7 +79,7 @@ func (p *program) backup(cmd *cobra.Command, f *backupFlags, args []string) erro
 	if err != nil {
 		return err
 	}
-	rs, dropped, err := p.openAll(cmd.Context(), ts)
+	rs, dropped, err := p.openAll(cmd.Context(), ts, opt.Patience)
 	if err != nil {
 		return err
 	}
@@ -84,6 +91,10 @@ func (p *program) backup(cmd *cobra.Command, f *backupFlags, args []string) erro
 	if opt.Template.Hostname == "" {
 		opt.Template.Hostname = rs[0].Options().Hostname
 	}
+	opened, absent := apart(ts, dropped)
+	for _, t := range opened {
+		opt.Names = append(opt.Names, t.String())
+	}
 	opt.Estimate = p.form() == live.Line && !p.flags.quiet && src.again
 	stop := p.showProgress("archival")
 	results, err := runner.Backup(cmd.Context(), src.source, rs, opt)
@@ -91,20 +102,26 @@ func (p *program) backup(cmd *cobra.Command, f *backupFlags, args []string) erro
 	if err != nil && (len(results) == 0 || saved(results) == 0) {
 		return err
 	}
-	return errors.Join(err, p.backedUp(named(ts, dropped), results, dropped, f.dryRun))
+	return errors.Join(err, p.backedUp(outcome{opened: opened, absent: absent, results: results, dry: f.dryRun}))
 }
 
-// openAll opens every repository that was named. Those that can't be opened are returned as dropped, by their position, unless none is left.
-func (p *program) openAll(ctx context.Context, ts []target) (rs []*repo.Repo, dropped map[int]error, err error) {
+// slowPatience is how long a repository may keep the others waiting with --slow-repository drop. Two minutes are what it takes to upload a full
+// buffer of two packs of 16 MiB on a line of 2.3 Mbit/s, or to restart a server; and few want to wait for longer each night for something
+// that can be done afterwards as well.
+const slowPatience = 2 * time.Minute
+
+// openAll opens every repository that was named. Those that can't be opened are returned as dropped, by their position, unless none is
+// left. With a patience, that is also one that isn't open by then.
+func (p *program) openAll(ctx context.Context, ts []target, patience time.Duration) (rs []*repo.Repo, dropped map[int]error, err error) {
 	dropped = make(map[int]error)
 	for i, t := range ts {
-		r, err := p.open(ctx, t)
+		r, err := p.openInTime(ctx, t, len(ts) > 1, patience)
 		if err != nil {
 			if ctx.Err() != nil || len(ts) == 1 {
 				return nil, nil, err
 			}
 			dropped[i] = err
-			p.notice(fmt.Sprintf("repository %q drops out: %v", t.location, err))
+			p.notice(fmt.Sprintf("repository %q drops out: %v", t, err))
 			continue
 		}
 		rs = append(rs, r)
@@ -115,15 +132,33 @@ func (p *program) openAll(ctx context.Context, ts []target) (rs []*repo.Repo, dr
 	return rs, dropped, nil
 }
 
-// named returns the locations of the repositories that were opened.
-func named(ts []target, dropped map[int]error) []string {
-	var locations []string
+// openInTime opens a repository. Where others wait for it, it has to be open in time if there is a patience.
+func (p *program) openInTime(ctx context.Context, t target, others bool, patience time.Duration) (*repo.Repo, error) {
+	if !others || patience == 0 {
+		return p.open(ctx, t)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		if p.sys.Clock.Sleep(ctx, patience) == nil {
+			cancel(fmt.Errorf("it could not be opened within %v", patience))
+		}
+	})
+	defer watching.Wait()
+	defer cancel(nil)
+	return p.open(ctx, t)
+}
+
+// apart returns the repositories that were opened and those that were not.
+func apart(ts []target, dropped map[int]error) (opened, absent []target) {
 	for i, t := range ts {
 		if dropped[i] == nil {
-			locations = append(locations, t.location)
+			opened = append(opened, t)
+		} else {
+			absent = append(absent, t)
 		}
 	}
-	return locations
+	return opened, absent
 }
 
 func saved(results []runner.BackupResult) (n int) {
@@ -142,6 +177,13 @@ func (p *program) backupOptions(f *backupFlags) (runner.BackupOptions, error) {
 	case snapshot.Full, snapshot.Incremental, snapshot.Differential:
 	default:
 		return opt, backstay.Errorf(backstay.Invalid, "type %q: it is full, incremental or differential", f.kind)
+	}
+	switch f.slow {
+	case "wait":
+	case "drop":
+		opt.Patience = slowPatience
+	default:
+		return opt, backstay.Errorf(backstay.Invalid, "slow repository %q: want wait or drop", f.slow)
 	}
 	s := &opt.Template
 	s.Hostname, s.Time = f.host, opt.Start
@@ -173,109 +215,6 @@ func parseTime(s string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, backstay.Errorf(backstay.Invalid, "time %q: write it like '2026-11-21 03:00:00'", s)
-}
-
-// backupSummary is the JSON of a result, in restic's words, and what is ours.
-type backupSummary struct {
-	MessageType         string   `json:"message_type"` // "summary"
-	Repository          string   `json:"repository"`
-	Type                string   `json:"type"`
-	DryRun              bool     `json:"dry_run,omitempty"`
-	Skipped             bool     `json:"skipped,omitempty"`
-	FilesNew            uint64   `json:"files_new"`
-	FilesChanged        uint64   `json:"files_changed"`
-	FilesUnmodified     uint64   `json:"files_unmodified"`
-	DirsNew             uint64   `json:"dirs_new"`
-	DirsChanged         uint64   `json:"dirs_changed"`
-	DirsUnmodified      uint64   `json:"dirs_unmodified"`
-	DataBlobs           uint64   `json:"data_blobs"`
-	TreeBlobs           uint64   `json:"tree_blobs"`
-	DataAdded           uint64   `json:"data_added"`
-	DataAddedPacked     uint64   `json:"data_added_packed"`
-	TotalFilesProcessed uint64   `json:"total_files_processed"`
-	TotalBytesProcessed uint64   `json:"total_bytes_processed"`
-	TotalDuration       float64  `json:"total_duration"` // seconds
-	FilesLost           int64    `json:"files_lost"`
-	Error               string   `json:"error,omitempty"`
-	SnapshotID          string   `json:"snapshot_id,omitempty"`
-	Paths               []string `json:"paths,omitempty"`
-}
-
-// backedUp prints the results and returns the error that is left: files that were lost, repositories that dropped out.
-func (p *program) backedUp(locations []string, results []runner.BackupResult, dropped map[int]error, dry bool) error {
-	lost, failed := int64(0), len(dropped)
-	for i, r := range results {
-		if r.Err != nil {
-			failed++
-			p.notice(fmt.Sprintf("repository %q dropped out: %v", locations[i], r.Err))
-		}
-		lost = max(lost, r.Counts.Lost)
-		print := p.printBackup
-		if p.flags.json {
-			print = p.printBackupJSON
-		}
-		if err := print(locations[i], r, dry, len(locations) > 1); err != nil {
-			return err
-		}
-	}
-	if failed > 0 {
-		return backstay.Errorf(backstay.Dropped, "the backup is finished, but %s of %d dropped out", show.Plural(failed, "repository"), len(results)+len(dropped)).
-			WithHint("The reason for each is above. Once it is mended, run the backup again, or copy the snapshot: backstay copy")
-	}
-	if lost > 0 {
-		return backstay.Errorf(backstay.Partial, "the snapshot lacks what could not be read: %s", show.Plural(lost, "file")).
-			WithHint("Each is named above, with the reason. What could be read is safe.")
-	}
-	return nil
-}
-
-func (p *program) printBackupJSON(location string, r runner.BackupResult, dry, _ bool) error {
-	out := backupSummary{MessageType: "summary", Repository: location, DryRun: dry, Skipped: r.Skipped, FilesLost: r.Counts.Lost}
-	if r.Err != nil {
-		out.Error = r.Err.Error()
-		return p.printJSON(out)
-	}
-	s, sum := r.Snapshot, r.Snapshot.Summary
-	out.Type, out.Paths = string(s.Type()), s.Paths
-	out.FilesNew, out.FilesChanged, out.FilesUnmodified = sum.FilesNew, sum.FilesChanged, sum.FilesUnmodified
-	out.DirsNew, out.DirsChanged, out.DirsUnmodified = sum.DirsNew, sum.DirsChanged, sum.DirsUnmodified
-	out.DataBlobs, out.TreeBlobs, out.DataAdded, out.DataAddedPacked = sum.DataBlobs, sum.TreeBlobs, sum.DataAdded, sum.DataAddedPacked
-	out.TotalFilesProcessed, out.TotalBytesProcessed = sum.TotalFilesProcessed, sum.TotalBytesProcessed
-	out.TotalDuration = sum.BackupEnd.Sub(sum.BackupStart).Seconds()
-	if !s.ID.IsNull() {
-		out.SnapshotID = s.ID.String()
-	}
-	return p.printJSON(out)
-}
-
-func (p *program) printBackup(location string, r runner.BackupResult, dry, several bool) error {
-	if r.Err != nil {
-		return nil // it was a notice
-	}
-	s, sum := r.Snapshot, r.Snapshot.Summary
-	err := p.say("Files:       %s new, %s changed, %s unmodified", show.Count(sum.FilesNew), show.Count(sum.FilesChanged), show.Count(sum.FilesUnmodified))
-	if err == nil {
-		err = p.say("Folders:     %s new, %s changed, %s unmodified", show.Count(sum.DirsNew), show.Count(sum.DirsChanged), show.Count(sum.DirsUnmodified))
-	}
-	if err == nil {
-		err = p.say("Added:       %s (%s as stored)", show.Size(sum.DataAdded), show.Size(sum.DataAddedPacked))
-	}
-	if err == nil {
-		err = p.say("Read:        %s, %s in %s", show.Plural(sum.TotalFilesProcessed, "file"), show.Size(sum.TotalBytesProcessed), show.Duration(sum.BackupEnd.Sub(sum.BackupStart)))
-	}
-	where := ""
-	if several {
-		where = fmt.Sprintf(" in %s", p.name(location))
-	}
-	switch {
-	case err != nil:
-		return err
-	case dry:
-		return p.say("Dry run: no snapshot was saved%s.", where)
-	case r.Skipped:
-		return p.say("Nothing has changed since snapshot %s, so none was made%s.", s.Parent.Short(), where)
-	}
-	return p.say("Snapshot %s saved%s (%s).", s.ID.Short(), where, s.Type())
 }
 
 // inside returns where path is below dir, "." for dir itself; ok is false if it isn't. Links are resolved as far as there is something.

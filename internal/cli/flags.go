@@ -62,7 +62,7 @@ func (p *program) storageOptions(options []string) (kinds.Options, error) {
 		}
 		given[name] = value
 	}
-	return kinds.Options{Settings: given, Getenv: p.sys.Getenv, Upload: p.flags.limitUpload.Rate, Download: p.flags.limitDownload.Rate,
+	return kinds.Options{Settings: given, Getenv: p.sys.Getenv, Home: p.sys.Getenv("HOME"), Upload: p.flags.limitUpload.Rate, Download: p.flags.limitDownload.Rate,
 		Retried: p.retried, Clock: p.sys.Clock, Rand: p.sys.Rand}, nil
 }
 

@@ -59,5 +59,8 @@ func settingHelp(f settings.Field) string {
 	if len(f.Env) > 0 {
 		text += " $" + strings.Join(f.Env, ", $") + "."
 	}
+	if len(f.Home) > 0 {
+		text += " Where it isn't given: ~/" + strings.Join(f.Home, ", ~/") + "."
+	}
 	return text
 }

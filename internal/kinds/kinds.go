@@ -13,11 +13,14 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/internal/guard"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/limit"
@@ -41,8 +44,10 @@ type Options struct {
 	Retried  func(retry.Event) // told of each failed try that will be repeated; may be nil
 	Clock    clock.Clock       // by default the system's
 	Rand     io.Reader         // by default crypto/rand.Reader
-	// Dial makes the connections; by default to any address.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Home     string            // of the user, with files that fields may come from; "": none
+	// Guard is for locations that people give who only reach this machine over the network: it says which addresses may be connected
+	// to, and settings that name files and programs of this machine are refused. Nil: the user is at this machine.
+	Guard *guard.Guard
 }
 
 func (o Options) withDefaults() Options {
@@ -52,10 +57,15 @@ func (o Options) withDefaults() Options {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
-	}
 	return o
+}
+
+// dial makes the connections of an adapter.
+func (o Options) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if o.Guard != nil {
+		return o.Guard.Dial
+	}
+	return new(net.Dialer).DialContext
 }
 
 // Storages lists every kind of storage.
@@ -73,7 +83,7 @@ func Storages() []storage.Provider {
 // used. Errors name the scheme only, since the rest of a location may hold a password.
 func Open(location string, opt Options) (*metrics.Backend, error) {
 	opt = opt.withDefaults()
-	b, err := open(location, opt)
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +95,7 @@ func Open(location string, opt Options) (*metrics.Backend, error) {
 // Browse opens the place at a location to back up what is in its folders. The error wraps ErrUnknown where the kind of storage shows none.
 func Browse(location string, opt Options) (storage.Browser, error) {
 	opt = opt.withDefaults()
-	b, err := open(location, opt)
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -108,13 +118,14 @@ func (b limitedBrowser) Load(ctx context.Context, name string, p []byte, offset 
 	return b.limited.Load(ctx, name, p, offset)
 }
 
-// open returns the adapter itself.
-func open(location string, opt Options) (storage.Backend, error) {
+// OpenBare returns the storage at a location without wrappers.
+func OpenBare(location string, opt Options) (storage.Backend, error) {
+	opt = opt.withDefaults()
 	scheme, rest := split(location)
 	p, v, err := read(scheme, rest, opt)
 	var b storage.Backend
 	if err == nil {
-		b, err = p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand, Dial: opt.Dial})
+		b, err = p.Open(v, storage.Env{Clock: opt.Clock, Rand: opt.Rand, Dial: opt.dial()})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open storage of kind %q: %w", scheme, err)
@@ -208,17 +219,37 @@ func complete(p storage.Provider, v settings.Values, opt Options) (settings.Valu
 		}
 		all[name] = value
 	}
-	if opt.Getenv == nil {
-		return all, nil
-	}
 	for _, f := range p.Fields {
-		for _, name := range f.Env {
-			if value := opt.Getenv(name); all[f.Name] == "" && value != "" {
-				all[f.Name] = value
-			}
+		if all[f.Name] == "" {
+			all[f.Name] = found(f, opt)
+		}
+		if f.Local && opt.Guard != nil && all[f.Name] != "" {
+			return nil, &settings.Error{Field: f, Why: "it names something of the machine that Backstay runs on, which only its administrator may use"}
 		}
 	}
 	return all, nil
+}
+
+// found returns the value of a field from the environment or the user's home.
+func found(f settings.Field, opt Options) string {
+	for _, name := range f.Env {
+		if opt.Getenv == nil {
+			break
+		}
+		if value := opt.Getenv(name); value != "" {
+			return value
+		}
+	}
+	for _, name := range f.Home {
+		if opt.Home == "" {
+			break
+		}
+		file := filepath.Join(opt.Home, name)
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
 }
 
 // split takes a location apart. What starts like a path is one, also with a colon in it.
@@ -232,7 +263,7 @@ func split(location string) (scheme, rest string) {
 
 // Sweep removes what killed processes have left at a location, once it is a day old. Many kinds of storage have nothing of that sort.
 func Sweep(ctx context.Context, location string, opt Options) error {
-	b, err := open(location, opt.withDefaults())
+	b, err := OpenBare(location, opt)
 	if err != nil {
 		return err
 	}

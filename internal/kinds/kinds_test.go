@@ -4,12 +4,14 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/backstay/backstay/internal/guard"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 )
@@ -84,6 +86,7 @@ func TestSettingsComeFromBesideTheLocationAndFromTheEnvironment(t *testing.T) {
 	env := map[string]string{"THEIR_USER": "theirs", "PORT": "2222"}
 	opt := Options{Settings: settings.Values{"x.port": "22", "y.port": "23"}, Getenv: func(name string) string { return env[name] }}
 	got, err := complete(p, settings.Values{"host": "h"}, opt)
+	maps.DeleteFunc(got, func(_, value string) bool { return value == "" })
 	want := map[string]string{"host": "h", "user": "theirs", "port": "22"}
 	if !maps.Equal(got, want) || err != nil {
 		t.Errorf("complete = %v, %v, want %v", map[string]string(got), err, want)
@@ -91,6 +94,68 @@ func TestSettingsComeFromBesideTheLocationAndFromTheEnvironment(t *testing.T) {
 	for _, twice := range []settings.Values{{"host": "other"}, {"x.host": "other"}, {"x.port": "1", "port": "2"}} {
 		if _, err := complete(p, settings.Values{"host": "h"}, Options{Settings: twice}); err == nil {
 			t.Errorf("complete with %v beside a host = nil error", map[string]string(twice))
+		}
+	}
+}
+
+func TestASettingMayBeAFileInTheHome(t *testing.T) {
+	home := t.TempDir()
+	p := storage.Provider{Kind: "x", Fields: []settings.Field{{Name: "hosts", Home: []string{".x/none", ".x/hosts"}, Local: true}}}
+	if got, err := complete(p, nil, Options{Home: home}); err != nil || got["hosts"] != "" {
+		t.Errorf("complete without the file = %q, %v", got["hosts"], err)
+	}
+	file := filepath.Join(home, ".x", "hosts")
+	if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o700), os.WriteFile(file, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := complete(p, nil, Options{Home: home}); err != nil || got["hosts"] != file {
+		t.Errorf("complete = %q, %v, want %q", got["hosts"], err, file)
+	}
+	if got, err := complete(p, settings.Values{"hosts": "other"}, Options{Home: home}); err != nil || got["hosts"] != "other" {
+		t.Errorf("complete with another one = %q, %v", got["hosts"], err)
+	}
+}
+
+func TestAGuardedLocationReachesNothingOfThisMachine(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Errorf("%v was reached", c.LocalAddr())
+			c.Close()
+		}
+	}()
+	for _, p := range Storages() {
+		for _, f := range p.Fields {
+			if f.Local {
+				_, err := complete(p, settings.Values{f.Name: "/etc/passwd"}, Options{Guard: &guard.Guard{}})
+				if wrong := (*settings.Error)(nil); !errors.As(err, &wrong) {
+					t.Errorf("%s: setting %q of a guarded location = %v", p.Kind, f.Name, err)
+				}
+			} else if strings.HasSuffix(f.Name, "-file") || strings.Contains(f.Name, "command") || strings.Contains(f.Name, "program") {
+				t.Errorf("%s: setting %q isn't said to be of this machine", p.Kind, f.Name)
+			}
+		}
+	}
+	for location, v := range map[string]settings.Values{
+		"s3:http://" + l.Addr().String() + "/bucket/x": {"access-key-id": "a", "secret-access-key": "b"},
+		"rest:http://" + l.Addr().String() + "/":       nil,
+		"sftp://user@" + l.Addr().String() + "//x":     {"password": "x", "known-hosts": "host ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhqb3Q4cG9ydGFibGVrZXlmb3J0ZXN0aW5nMTIzNDU2"},
+	} {
+		b, err := OpenBare(location, Options{Settings: v, Guard: &guard.Guard{}})
+		if err != nil {
+			t.Errorf("%s: %v", location, err)
+			continue
+		}
+		if _, err := b.Stat(t.Context(), "config"); !errors.Is(err, guard.ErrForbidden) {
+			t.Errorf("%s: Stat = %v, want that the address is not allowed", location, err)
 		}
 	}
 }

@@ -10,9 +10,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/backstay/backstay/engine/archiver"
+	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/progress"
@@ -28,27 +31,42 @@ type BackupOptions struct {
 	SkipIfUnchanged bool // no snapshot where its tree is that of the base
 	DryRun          bool
 	Estimate        bool // walk the source beside the backup where nothing tells how large it is; not for one that can be read only once
-	Progress        progress.Func
+
+	// Patience is how long a repository may keep the others waiting until it drops out as too slow; 0: as long as it takes. Once the
+	// others have their snapshots it is caught up with a copy of one. See archiver.ErrSlow.
+	Patience time.Duration
+	Names    []string // of the repositories, for notices about them; by default their numbers
+	Progress progress.Func
 }
 
 // BackupResult is what became of one repository.
 type BackupResult struct {
 	Snapshot *snapshot.Snapshot // as saved, or as it would be; nil if Err is set
 	Skipped  bool               // nothing has changed, and so nothing was saved
+	CaughtUp *CaughtUp          // the repository was too slow, and Snapshot is a copy; nil for others
 	Counts   archiver.Counts
 	Err      error // why the repository dropped out
 }
 
+// CaughtUp says how a repository came to its snapshot that had dropped out.
+type CaughtUp struct {
+	From   int   // the repository that was copied from, by its number
+	Reason error // why it had dropped out
+}
+
 // backup is one repository of a run.
 type backup struct {
+	name   string
 	repo   *repo.Repo
 	base   *snapshot.Snapshot // nil: full
 	kind   snapshot.Type
+	known  bool // what became of it
 	result BackupResult
 }
 
 // Backup reads src once and makes a snapshot of it in each repository. The results are in the order of the repositories; those that
-// drop out have an error there. Backup itself returns one if it was not possible to make any.
+// drop out have an error there. Backup itself returns one if it was not possible to make any, or if the run ended early: those that have
+// a snapshot in their results have it then all the same.
 func Backup(ctx context.Context, src source.Source, rs []*repo.Repo, opt BackupOptions) (results []BackupResult, err error) {
 	if opt.Type == "" {
 		opt.Type = snapshot.Incremental
@@ -57,22 +75,28 @@ func Backup(ctx context.Context, src source.Source, rs []*repo.Repo, opt BackupO
 	defer func() { err = errors.Join(err, unlock()) }()
 	backups := make([]*backup, len(rs))
 	for i, r := range rs {
-		backups[i] = &backup{repo: r, result: BackupResult{Err: lockErrs[i]}}
-		backups[i].prepare(ctx, opt)
+		backups[i] = &backup{name: opt.name(i), repo: r, result: BackupResult{Err: lockErrs[i]}}
 	}
+	prepareAll(ctx, backups, opt)
 	err = archive(ctx, src, backups, opt)
+	if err == nil {
+		catchUp(ctx, backups, opt)
+	}
 	results = make([]BackupResult, len(backups))
 	for i, b := range backups {
-		if b.result.Err == nil && err != nil {
-			b.result.Err = err
-		}
-		b.finish(ctx, opt)
 		results[i] = b.result
 	}
 	if err == nil {
 		err = allFailed(results)
 	}
 	return results, err
+}
+
+func (o BackupOptions) name(i int) string {
+	if i < len(o.Names) {
+		return o.Names[i]
+	}
+	return strconv.Itoa(i + 1)
 }
 
 func allFailed(results []BackupResult) error {
@@ -92,15 +116,28 @@ func (b *backup) prepare(ctx context.Context, opt BackupOptions) {
 		return
 	}
 	b.kind = snapshot.Full
+	var err error
 	if opt.Type != snapshot.Full {
-		if b.base, b.result.Err = findBase(ctx, b.repo, opt); b.result.Err != nil {
-			return
-		}
+		b.base, err = findBase(ctx, b.repo, opt)
 	}
 	if b.base != nil {
 		b.kind = opt.Type
 	}
-	b.result.Err = b.repo.LoadIndex(ctx)
+	if err == nil {
+		err = b.repo.LoadIndex(ctx)
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	b.drop(err, opt)
+}
+
+// drop takes the repository out of the run, if there is a reason.
+func (b *backup) drop(reason error, opt BackupOptions) {
+	b.result.Err = reason
+	if errors.Is(reason, archiver.ErrSlow) {
+		opt.Progress.Send(progress.Event{Kind: progress.Notice, Text: fmt.Sprintf("repository %q drops out and is caught up later: %v", b.name, reason)})
+	}
 }
 
 // findBase returns the newest snapshot of the same host and paths, for a differential backup the newest full one; nil if there is
@@ -146,28 +183,53 @@ func archive(ctx context.Context, src source.Source, backups []*backup, opt Back
 	}
 	view, err := src.Open(ctx)
 	if err != nil {
-		return fmt.Errorf("open source: %w", err)
+		err = fmt.Errorf("open source: %w", err)
+	} else {
+		err = read(ctx, src, view, left, targets, opt)
 	}
-	defer total(ctx, src, left, opt)()
-	results, err := archiver.Archive(ctx, targets, view, archiver.Options{DryRun: opt.DryRun, Progress: opt.Progress})
-	if closeErr := view.Close(); closeErr != nil { // what was saved is unreferenced; prune takes it
-		err = errors.Join(err, fmt.Errorf("close source: %w", closeErr))
-	}
-	for i, r := range results {
-		left[i].result.Counts, left[i].result.Err = r.Counts, r.Err
-		left[i].result.Snapshot = &snapshot.Snapshot{Tree: r.Tree}
+	for _, b := range left {
+		if !b.known {
+			b.result.Err = err
+		}
 	}
 	return err
 }
 
-// finish saves the snapshot.
-func (b *backup) finish(ctx context.Context, opt BackupOptions) {
-	if b.result.Err != nil {
-		b.result.Snapshot = nil
-		return
+// read archives the view. As soon as it is closed cleanly each repository gets its snapshot when it has all that this needs, and does not
+// wait for the others.
+func read(ctx context.Context, src source.Source, view source.View, left []*backup, targets []archiver.Target, opt BackupOptions) error {
+	defer total(ctx, src, left, opt)()
+	closeView := sync.OnceValue(func() error {
+		if err := view.Close(); err != nil { // what was saved is unreferenced; prune takes it
+			return fmt.Errorf("close source: %w", err)
+		}
+		return nil
+	})
+	results, err := archiver.Archive(ctx, targets, view, archiver.Options{DryRun: opt.DryRun, Progress: opt.Progress, Patience: opt.Patience,
+		Read: closeView, Done: func(i int, r archiver.Result) { left[i].done(ctx, r, opt) }})
+	for i, r := range results {
+		left[i].result.Counts = r.Counts
 	}
+	if closeErr := closeView(); !errors.Is(err, closeErr) {
+		err = errors.Join(err, closeErr)
+	}
+	return err
+}
+
+// done takes what the archiver made of the repository, and saves the snapshot.
+func (b *backup) done(ctx context.Context, r archiver.Result, opt BackupOptions) {
+	b.known = true
+	b.result.Counts = r.Counts
+	if r.Err == nil {
+		r.Err = b.save(ctx, r.Tree, opt)
+	}
+	b.drop(r.Err, opt)
+}
+
+// save saves the snapshot of a tree.
+func (b *backup) save(ctx context.Context, tree crypto.ID, opt BackupOptions) error {
 	s := opt.Template
-	s.Tree = b.result.Snapshot.Tree
+	s.Tree = tree
 	s.Summary = summary(b.result.Counts, opt.Start, b.repo.Options().Clock.Now())
 	s.SetFact(snapshot.FactType, string(b.kind))
 	if b.base != nil {
@@ -175,13 +237,13 @@ func (b *backup) finish(ctx context.Context, opt BackupOptions) {
 		s.SetFact(snapshot.FactBase, b.base.Identity().String())
 		b.result.Skipped = opt.SkipIfUnchanged && s.Tree == b.base.Tree
 	}
+	if !b.result.Skipped && !opt.DryRun {
+		if err := snapshot.Save(ctx, b.repo, &s); err != nil {
+			return err
+		}
+	}
 	b.result.Snapshot = &s
-	if b.result.Skipped || opt.DryRun {
-		return
-	}
-	if err := snapshot.Save(ctx, b.repo, &s); err != nil {
-		b.result.Snapshot, b.result.Err = nil, err
-	}
+	return nil
 }
 
 func summary(c archiver.Counts, start, end time.Time) *snapshot.Summary {

@@ -10,7 +10,7 @@ import (
 // Provider is the kind of storage that is a folder of this machine.
 var Provider = storage.Provider{Kind: "local", Title: "Folder of this machine", Form: "/PATH", Parse: parse, Open: open,
 	Fields: []settings.Field{
-		{Name: "path", Title: "Folder", Help: "The folder that holds the repository. It is made where it is missing.", Required: true},
+		{Name: "path", Title: "Folder", Local: true, Help: "The folder that holds the repository. It is made where it is missing.", Required: true},
 	}}
 
 func parse(rest string) (settings.Values, error) {

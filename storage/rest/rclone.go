@@ -23,9 +23,9 @@ import (
 // started as restic starts it, and speaks the REST protocol over its standard input and output.
 var Rclone = storage.Provider{Kind: "rclone", Title: "Remote of the installed rclone", Form: "rclone:REMOTE:PATH", Parse: parseRclone, Open: openRclone,
 	Fields: []settings.Field{
-		{Name: "remote", Title: "Remote", Help: "The name of a remote that rclone knows, a colon, and the path there.", Required: true},
-		{Name: "program", Title: "Program", Help: "The path of rclone, or a command with arguments that runs it elsewhere. It is run without a shell.", Default: "rclone"},
-		{Name: "args", Title: "Arguments", Help: "What rclone is to do.", Default: "serve restic --stdio --b2-hard-delete"},
+		{Name: "remote", Title: "Remote", Local: true, Help: "The name of a remote that rclone knows, a colon, and the path there.", Required: true},
+		{Name: "program", Title: "Program", Local: true, Help: "The path of rclone, or a command with arguments that runs it elsewhere. It is run without a shell.", Default: "rclone"},
+		{Name: "args", Title: "Arguments", Local: true, Help: "What rclone is to do.", Default: "serve restic --stdio --b2-hard-delete"},
 	},
 	Lacks: append([]storage.Lack{anyName, oneSaver}, inPart(
 		"a file is seen whole or not at all while it is saved", "a save cancelled half way leaves no file, then or later",

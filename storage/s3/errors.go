@@ -22,6 +22,7 @@ var hints = map[string]string{
 	"AllAccessDisabled":            "the server refuses: check the rights of the access key, and the bucket's policy",
 	"AccountProblem":               "the server refuses: there is a problem with the account",
 	"InvalidAccessKeyId":           "the server doesn't know the access key: check it",
+	"XAdminUserNotFound":           "the server doesn't know the access key: check it",
 	"SignatureDoesNotMatch":        "the server refuses the signature: check the secret access key",
 	"InvalidToken":                 "the server refuses the session token: check it",
 	"InvalidTokenId":               "the server refuses the session token: check it",
@@ -74,7 +75,7 @@ func (b *Backend) explain(err error) error {
 	switch answer.StatusCode {
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusPermanentRedirect: // to HEAD, without a code
 		err = storage.Mark(fmt.Errorf("%s: %w", hints["PermanentRedirect"], err), storage.ErrPermanent)
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusInsufficientStorage:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusInsufficientStorage:
 		if answer.Code != "ExpiredToken" {
 			err = storage.Mark(err, storage.ErrPermanent)
 		}

@@ -31,7 +31,7 @@ var Provider = storage.Provider{Kind: "s3", Title: "Amazon S3 and compatible", F
 		{Name: "access-key-id", Title: "Access key ID", Env: []string{"AWS_ACCESS_KEY_ID"}, Help: "The first half of the access key, which isn't secret."},
 		{Name: "secret-access-key", Title: "Secret access key", Kind: settings.Secret, Env: []string{"AWS_SECRET_ACCESS_KEY"}, Help: "The secret half of the access key."},
 		{Name: "session-token", Title: "Session token", Kind: settings.Secret, Env: []string{"AWS_SESSION_TOKEN"}, Help: "What comes with an access key that ends after some hours."},
-		{Name: "credentials-file", Title: "Credentials file", Env: []string{"AWS_SHARED_CREDENTIALS_FILE"},
+		{Name: "credentials-file", Title: "Credentials file", Local: true, Home: []string{".aws/credentials"}, Env: []string{"AWS_SHARED_CREDENTIALS_FILE"},
 			Help: "A file of the AWS tools to take the access key from where none is given here, such as /home/me/.aws/credentials."},
 		{Name: "profile", Title: "Profile", Default: "default", Env: []string{"AWS_PROFILE"}, Help: "The section of the credentials file."},
 		{Name: "anonymous", Title: "Without an access key", Kind: settings.Switch, Help: "Ask without a signature, for a bucket that is open to everybody."},

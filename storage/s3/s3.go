@@ -1,7 +1,7 @@
 // Package s3 keeps a repository in a bucket of Amazon S3, or of another store that speaks its protocol.
 //
 // A file is an object, put in a single request: its key is the prefix of the location and the name of the file. The request carries
-// the SHA-256 of the content, signed and as the object's checksum, so a store keeps either the whole object or none. It also says
+// the SHA-256 of the content in a signed header, so a store keeps either the whole object or none. It also says
 // If-None-Match, so that a store which knows that header never replaces an object; see save.go for those that don't.
 //
 // With object lock each object but those beneath "locks/" is kept until a time, in its version of that moment: somebody with every
@@ -17,6 +17,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +41,9 @@ type Backend struct {
 	lock       lock
 
 	conditions atomic.Int32 // what is known of the store's conditional writes: one of the constants in save.go
-	look       atomic.Bool  // the last Save got no answer: the next one looks first
+	seen       atomic.Bool  // the bucket was there, and let us in
+	checks     atomic.Bool  // the store compares the checksum of an object
+	unanswered sync.Map     // names whose last Save got no answer: the next one looks first
 }
 
 // call is one call of the interface: what happens, on which name.
@@ -91,7 +94,7 @@ func (b *Backend) load(ctx context.Context, name string, p []byte, offset int64)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }() // only read from: its answer changes nothing
 	start, size, err := answered(header.Get("Content-Range"), header.Get("Content-Length"))
 	switch {
 	case err != nil:
@@ -154,7 +157,26 @@ func (b *Backend) Remove(ctx context.Context, name string) error {
 
 // head asks for what there is of a file beside its content.
 func (b *Backend) head(ctx context.Context, name string) (minio.ObjectInfo, error) {
-	return b.core.StatObject(ctx, b.bucket, b.key(name), minio.StatObjectOptions{})
+	info, err := b.core.StatObject(ctx, b.bucket, b.key(name), minio.StatObjectOptions{})
+	if code(err) == "NoSuchKey" && !b.seen.Load() {
+		if refused := b.see(ctx); refused != nil {
+			err = refused
+		}
+	}
+	return info, err
+}
+
+// see returns an error unless the bucket can be listed. The answer to a HEAD has no words: that a file isn't there looks like a missing
+// bucket, and with some servers like a wrong access key.
+func (b *Backend) see(ctx context.Context) error {
+	for found := range b.core.ListObjectsIter(ctx, b.bucket, minio.ListObjectsOptions{Prefix: b.prefix, MaxKeys: 1}) {
+		if found.Err != nil {
+			return found.Err
+		}
+		break
+	}
+	b.seen.Store(ctx.Err() == nil)
+	return nil
 }
 
 // key returns the key of the file called name.

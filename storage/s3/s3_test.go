@@ -91,11 +91,6 @@ func TestVersityGatewayKeepsThePromises(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) storage.Backend { return ready(t, s.Address, owner(s)) }, s3.Provider.Lacks...)
 }
 
-func TestVersityGatewayKeepsThePromisesWithARegion(t *testing.T) {
-	s := servers.StartS3(t)
-	storagetest.Run(t, func(t *testing.T) storage.Backend { return ready(t, s.Address, with(owner(s), "region", s.Region)) }, s3.Provider.Lacks...)
-}
-
 func TestGofakes3KeepsThePromises(t *testing.T) {
 	address := startFake(t)
 	storagetest.Run(t, func(t *testing.T) storage.Backend { return ready(t, address, anybody) }, s3.Provider.Lacks...)

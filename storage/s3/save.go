@@ -30,6 +30,11 @@ const (
 // probeSize is the largest object that is put twice to see whether the store knows conditional writes.
 const probeSize = 64 << 10
 
+// checksum is the header of an object's own checksum. A store that knows it compares it and answers with it. Others may at least
+// compare the hash that is signed as that of the request's content, so that is sent too until the store has answered with the checksum:
+// a server that reads everything twice takes an eighth more time.
+const checksum = "x-amz-checksum-sha256"
+
 // Save implements storage.Backend.
 func (b *Backend) Save(ctx context.Context, name string, body storage.Body) error {
 	return b.call(ctx, "save", name, func() error { return b.save(ctx, name, body) })
@@ -43,24 +48,36 @@ func (b *Backend) save(ctx context.Context, name string, body storage.Body) erro
 	if err != nil {
 		return err
 	}
-	if b.look.Swap(false) || b.conditions.Load() != keeps {
+	if _, again := b.unanswered.LoadAndDelete(name); again || b.conditions.Load() != keeps {
 		if err := b.lookFor(ctx, name); err != nil {
 			return err
 		}
 	}
-	err = b.put(ctx, name, body, hash)
-	switch {
-	case code(err) == "NoSuchBucket" && begins(name):
-		if err = b.makeBucket(ctx); err == nil {
-			err = b.put(ctx, name, body, hash)
-		}
-	case code(err) == "NotImplemented" && b.conditions.CompareAndSwap(untold, refuses):
-		err = b.put(ctx, name, body, hash)
+	if err := b.store(ctx, name, body, hash); err != nil {
+		return err
 	}
-	if err == nil && b.conditions.Load() == untold {
+	b.seen.Store(true)
+	if b.conditions.Load() == untold {
 		b.probe(ctx, name, body, hash)
 	}
-	return err
+	return nil
+}
+
+// store puts the object. What the store lacks for it is dealt with once each.
+func (b *Backend) store(ctx context.Context, name string, body storage.Body, hash [32]byte) error {
+	for made := false; ; {
+		err := b.put(ctx, name, body, hash)
+		switch {
+		case code(err) == "NoSuchBucket" && begins(name) && !made:
+			if err := b.makeBucket(ctx); err != nil {
+				return err
+			}
+			made = true
+		case code(err) == "NotImplemented" && b.conditions.CompareAndSwap(untold, refuses):
+		default:
+			return err
+		}
+	}
 }
 
 // lookFor returns ErrExists where a name is taken.
@@ -79,12 +96,18 @@ func (b *Backend) lookFor(ctx context.Context, name string) error {
 // put stores the object in one request.
 func (b *Backend) put(ctx context.Context, name string, body storage.Body, hash [32]byte) error {
 	content := body.Exact(ctx)
-	defer content.Close()
+	defer func() { _ = content.Close() }() // never fails
 	if err := content.Err(); err != nil {
 		return err
 	}
-	_, err := b.core.PutObject(ctx, b.bucket, b.key(name), content, body.Size, "", hex.EncodeToString(hash[:]), b.options(name, hash))
+	signed := ""
+	if !b.checks.Load() {
+		signed = hex.EncodeToString(hash[:])
+	}
+	opts := b.options(name, hash)
+	info, err := b.core.PutObject(ctx, b.bucket, b.key(name), content, body.Size, "", signed, opts)
 	if err == nil {
+		b.checks.Store(info.ChecksumSHA256 == opts.UserMetadata[checksum])
 		return nil
 	}
 	if broken := content.Err(); broken != nil {
@@ -92,7 +115,7 @@ func (b *Backend) put(ctx context.Context, name string, body storage.Body, hash 
 	}
 	switch code(err) {
 	case "": // there is no answer; one that refuses the name can get lost where the server doesn't wait for the content
-		b.look.Store(true)
+		b.unanswered.Store(name, true)
 	case "PreconditionFailed":
 		b.conditions.Store(keeps)
 		return storage.Mark(err, storage.ErrExists)
@@ -108,7 +131,7 @@ func (b *Backend) options(name string, hash [32]byte) minio.PutObjectOptions {
 		ServerSideEncryption: b.encryption,
 		StorageClass:         b.classOf(name),
 		DisableContentSha256: true, // no signature of each part: that of the whole is signed
-		UserMetadata:         map[string]string{"x-amz-checksum-sha256": base64.StdEncoding.EncodeToString(hash[:])},
+		UserMetadata:         map[string]string{checksum: base64.StdEncoding.EncodeToString(hash[:])},
 	}
 	if b.conditions.Load() != refuses {
 		opts.SetMatchETagExcept("*")
@@ -131,7 +154,7 @@ func (b *Backend) classOf(name string) string {
 // blame finds out who is to blame for a content that didn't have its hash at the far end: the body, for good, or the way there.
 func blame(ctx context.Context, body storage.Body, hash [32]byte, refused error) error {
 	content, again := body.Exact(ctx), sha256.New()
-	defer content.Close()
+	defer func() { _ = content.Close() }() // never fails
 	if _, err := io.Copy(again, content); err != nil {
 		return errors.Join(refused, err)
 	}
@@ -150,7 +173,6 @@ func (b *Backend) probe(ctx context.Context, name string, body storage.Body, has
 	if err := b.put(ctx, name, body, hash); err == nil { // an error that isn't about the name tells nothing
 		b.conditions.CompareAndSwap(untold, ignores)
 	}
-	b.look.Store(false)
 }
 
 // begins reports whether a file is among the first of a new repository.

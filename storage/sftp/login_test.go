@@ -109,7 +109,14 @@ func TestTheKeysOfAnAgentAreUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	save(t, open(t, own(s, settings.Values{"agent": socket, "private-key": string(pem.EncodeToMemory(locked))})), packName, []byte("x"))
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, pem.EncodeToMemory(locked), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	save(t, open(t, own(s, settings.Values{"agent": socket, "private-key-file": file})), packName, []byte("x"))
+	if _, err := opened(own(s, settings.Values{"private-key-file": file})); err == nil || !strings.Contains(err.Error(), "agent") {
+		t.Errorf("Open with a key that has a passphrase, and no agent = %v, want an error that says both", err)
+	}
 	_, err = open(t, own(s, settings.Values{"agent": socket + "none"})).Stat(t.Context(), "config")
 	if err == nil || !strings.Contains(err.Error(), "agent") {
 		t.Errorf("Stat with an agent that isn't there = %v, want an error that says so", err)

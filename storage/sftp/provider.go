@@ -25,16 +25,16 @@ var Provider = storage.Provider{Kind: "sftp", Title: "SFTP server", Form: "sftp:
 		{Name: "path", Title: "Folder", Help: "The folder on the server that holds the repository; without a slash at its beginning it is in the user's home. " +
 			"It is made where it is missing.", Required: true},
 		{Name: "private-key", Title: "Private key", Kind: settings.Pages, Help: "A private SSH key with which the user may log in."},
-		{Name: "private-key-file", Title: "File of the private key", Help: "The path of a file that holds the private key, instead of the key itself."},
+		{Name: "private-key-file", Title: "File of the private key", Local: true, Home: []string{".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa"}, Help: "The path of a file that holds the private key, instead of the key itself."},
 		{Name: "passphrase", Title: "Passphrase", Kind: settings.Secret, Help: "The passphrase of the private key, if it has one."},
 		{Name: "password", Title: "Password", Kind: settings.Secret, Help: "The user's password on the server, where no key is used."},
-		{Name: "agent", Title: "SSH agent", Help: "The socket of an SSH agent whose keys are tried too.", Env: []string{"SSH_AUTH_SOCK"}},
+		{Name: "agent", Title: "SSH agent", Local: true, Help: "The socket of an SSH agent whose keys are tried too.", Env: []string{"SSH_AUTH_SOCK"}},
 		{Name: "known-hosts", Title: "Known hosts", Kind: settings.Pages,
 			Help: "Lines as in ~/.ssh/known_hosts with the server's own key, by which it is recognized; ssh-keyscan HOST prints them, to be compared with what its administrator says."},
-		{Name: "known-hosts-file", Title: "File of known hosts", Help: "The path of a file with such lines."},
-		{Name: "command", Title: "Command", Help: "A command that makes the connection instead, and speaks SFTP over its input and output, such as: ssh HOST -s sftp. " +
+		{Name: "known-hosts-file", Title: "File of known hosts", Local: true, Home: []string{".ssh/known_hosts"}, Help: "The path of a file with such lines."},
+		{Name: "command", Title: "Command", Local: true, Help: "A command that makes the connection instead, and speaks SFTP over its input and output, such as: ssh HOST -s sftp. " +
 			"It is run without a shell, and looks after keys and known hosts by itself."},
-		{Name: "args", Title: "Arguments of ssh", Help: "Arguments for the ssh of this machine, which then makes the connection by its own configuration."},
+		{Name: "args", Title: "Arguments of ssh", Local: true, Help: "Arguments for the ssh of this machine, which then makes the connection by its own configuration."},
 	}}
 
 const forms = "want USER@HOST:/PATH, HOST:PATH or //USER@HOST:PORT//PATH"
@@ -132,28 +132,27 @@ func newLogin(v settings.Values, env storage.Env) (*login, error) {
 		known: known, env: env}, nil
 }
 
-// privateKeys reads the keys that are given, as they are or in a file.
-func privateKeys(v settings.Values) (keys []ssh.Signer, err error) {
-	for _, name := range []string{"private-key", "private-key-file"} {
-		content := []byte(v[name])
-		if len(content) == 0 {
-			continue
-		}
-		if name == "private-key-file" {
-			if content, err = os.ReadFile(v[name]); err != nil {
-				return nil, fmt.Errorf("setting %q: %w", name, err)
-			}
-		}
-		key, err := privateKey(content, v["passphrase"])
-		if err == errLocked && v["agent"] != "" { // which most likely holds the key
-			continue
-		}
-		if err != nil {
+// privateKeys reads the key that is given, as it is or else in a file.
+func privateKeys(v settings.Values) ([]ssh.Signer, error) {
+	name, content := "private-key", []byte(v["private-key"])
+	if file := v["private-key-file"]; len(content) == 0 && file != "" {
+		var err error
+		name = "private-key-file"
+		if content, err = os.ReadFile(file); err != nil {
 			return nil, fmt.Errorf("setting %q: %w", name, err)
 		}
-		keys = append(keys, key)
 	}
-	return keys, nil
+	if len(content) == 0 {
+		return nil, nil
+	}
+	key, err := privateKey(content, v["passphrase"])
+	if err == errLocked && name == "private-key-file" && (v["agent"] != "" || v["password"] != "") {
+		return nil, nil // the file may be one that happens to be there, or is open in the agent
+	}
+	if err != nil {
+		return nil, fmt.Errorf("setting %q: %w", name, err)
+	}
+	return []ssh.Signer{key}, nil
 }
 
 var errLocked = errors.New("the key has a passphrase: give it as \"passphrase\", or use an SSH agent")

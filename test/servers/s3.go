@@ -18,10 +18,23 @@ type S3Server struct {
 func StartS3(t testing.TB, options ...string) S3Server {
 	t.Helper()
 	s := S3Server{Address: free(t), AccessKey: "AKIATESTOWNER", SecretKey: "owner+secret/0123456789", Region: "eu-test-1"}
-	args := append([]string{"--port", s.Address, "--region", s.Region, "--quiet", "--keep-alive"}, options...)
+	args := append([]string{"--port", s.Address, "--region", s.Region, "--iam-dir", t.TempDir(), "--quiet", "--keep-alive"}, options...)
 	args = append(args, "posix", "--versioning-dir", t.TempDir(), t.TempDir())
-	cmd := exec.Command(tool(t, "github.com/versity/versitygw/cmd/versitygw"), args...)
+	cmd := exec.Command(tool(t, versity), args...)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.AccessKey, "ROOT_SECRET_KEY="+s.SecretKey)
 	start(t, s.Address, cmd)
 	return s
+}
+
+const versity = "github.com/versity/versitygw/cmd/versitygw"
+
+// AddUser makes a user who may do nothing until the policy of a bucket says so.
+func (s S3Server) AddUser(t testing.TB, accessKey, secretKey string) {
+	t.Helper()
+	cmd := exec.Command(tool(t, versity), "admin", "--endpoint-url", "http://"+s.Address, "--region", s.Region,
+		"create-user", "--access", accessKey, "--secret", secretKey, "--role", "user")
+	cmd.Env = append(os.Environ(), "ADMIN_ACCESS_KEY="+s.AccessKey, "ADMIN_SECRET_KEY="+s.SecretKey)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make user %q: %v\n%s", accessKey, err, out)
+	}
 }

@@ -40,7 +40,7 @@ func NewOrigin(ctx context.Context) (*Origin, error) {
 			return nil, err
 		}
 		o.files[id] = files
-		time.Sleep(time.Minute) // no two are of the same moment
+		time.Sleep(time.Millisecond) // no two are of the same moment
 	}
 	return o, nil
 }

@@ -8,6 +8,7 @@
 package fault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/storage"
@@ -38,6 +40,8 @@ var (
 // play is a scenario on a storage.
 type play struct {
 	below    storage.Backend // what is there in truth
+	via      storage.Backend // the way there that is used; nil: straight
+	clock    clock.Clock     // of the product; nil: the system's
 	faulty   *storagetest.Faulty
 	mirror   *mirror // all that was ever to be saved
 	repo     *repo.Repo
@@ -94,7 +98,8 @@ func newPlay(ctx context.Context) (*play, error) {
 func (p *play) moved(ctx context.Context, below storage.Backend) (*play, error) {
 	q := &play{below: below, mirror: &mirror{Backend: below, files: map[string][]byte{}}, promised: maps.Clone(p.promised), origin: p.origin,
 		files: p.files, prune: p.prune}
-	for name, content := range p.mirror.files {
+	for _, name := range slices.Sorted(maps.Keys(p.mirror.files)) { // the config first, with which some storages begin
+		content := p.mirror.files[name]
 		if strings.HasPrefix(name, "locks/") {
 			continue
 		}
@@ -107,10 +112,10 @@ func (p *play) moved(ctx context.Context, below storage.Backend) (*play, error) 
 
 // perform plays with faults.
 func (p *play) perform(ctx context.Context, faults storagetest.Faults) {
-	p.faulty = storagetest.NewFaulty(p.below, faults)
-	p.mirror.Backend = retry.New(p.faulty, retry.Options{Rand: sim.NewRand(faults.Seed)})
+	p.faulty = storagetest.NewFaulty(cmp.Or(p.via, p.below), faults)
+	p.mirror.Backend = retry.New(p.faulty, retry.Options{Rand: sim.NewRand(faults.Seed), Clock: p.clock})
 	var err error
-	if p.repo, err = sim.Open(ctx, p.mirror, repo.Options{}); err != nil {
+	if p.repo, err = sim.Open(ctx, p.mirror, repo.Options{Clock: p.clock}); err != nil {
 		p.errs = append(p.errs, fmt.Errorf("open: %w", err))
 		return
 	}
