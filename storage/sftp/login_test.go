@@ -174,6 +174,25 @@ func TestOnlyAKnownServerIsTalkedTo(t *testing.T) {
 	}
 }
 
+func TestAServerMayBeKnownByWhoSignedItsKey(t *testing.T) {
+	var authorities []ssh.Signer
+	for range 2 {
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer, _ := ssh.NewSignerFromKey(private)
+		authorities = append(authorities, signer)
+	}
+	s := servers.StartOwnSSH(t, t.TempDir(), servers.OwnSSHOptions{Password: "x", CA: authorities[0]})
+	save(t, open(t, own(s, settings.Values{"password": "x"})), "config", []byte("x"))
+	other := "@cert-authority " + knownhosts.Line([]string{s.Address}, authorities[1].PublicKey())
+	_, err := open(t, own(s, settings.Values{"password": "x", "known-hosts": other})).Stat(t.Context(), "config")
+	if !errors.Is(err, storage.ErrPermanent) {
+		t.Errorf("Stat of a server whose key another has signed = %v, want ErrPermanent", err)
+	}
+}
+
 func TestAServerThatIsDownIsATroubleThatPasses(t *testing.T) {
 	s := servers.StartSFTP(t)
 	v := at(s, s.Dir)

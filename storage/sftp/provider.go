@@ -35,7 +35,10 @@ var Provider = storage.Provider{Kind: "sftp", Title: "SFTP server", Form: "sftp:
 		{Name: "command", Title: "Command", Local: true, Help: "A command that makes the connection instead, and speaks SFTP over its input and output, such as: ssh HOST -s sftp. " +
 			"It is run without a shell, and looks after keys and known hosts by itself."},
 		{Name: "args", Title: "Arguments of ssh", Local: true, Help: "Arguments for the ssh of this machine, which then makes the connection by its own configuration."},
-	}}
+	},
+	Lacks: []storage.Lack{{Promise: "of several saves of one name one succeeds",
+		Why: "OpenSSH keeps it. Other servers may replace a file when they rename another; there it is only known that the name was free when the save " +
+			"began. Files are named after their content, so both are the same; of two that make a repository in one place at the same moment, the last may win."}}}
 
 const forms = "want USER@HOST:/PATH, HOST:PATH or //USER@HOST:PORT//PATH"
 
