@@ -18,6 +18,7 @@ import (
 	"github.com/backstay/backstay/storage/rest"
 	"github.com/backstay/backstay/storage/storagetest"
 	"github.com/backstay/backstay/test/resticbin"
+	"github.com/backstay/backstay/test/servers"
 )
 
 // rclone returns the settings by which a folder of this machine is a remote, without a configuration of the user's.
@@ -40,6 +41,24 @@ func TestRcloneKeepsThePromises(t *testing.T) {
 		}
 		return of(t, rest.Rclone, dir, beside)
 	}, rest.Rclone.Lacks...)
+}
+
+func TestTheRESTServerOfRcloneIsUnderstood(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T) storage.Backend {
+		return at(t, servers.StartRcloneREST(t).Location, nil)
+	}, rest.Rclone.Lacks...) // as they are those of rclone
+	s := servers.StartRcloneREST(t, "--append-only", "--user", "user", "--pass", "right horse")
+	b := at(t, s.Location, settings.Values{"user": "user", "password": "right horse"})
+	save(t, b, packName, []byte("x"))
+	if err := b.Remove(t.Context(), packName); !errors.Is(err, storage.ErrPermanent) || !strings.Contains(err.Error(), "append-only") {
+		t.Errorf("Remove = %v, want ErrPermanent that says append-only", err)
+	}
+	if err := b.Save(t.Context(), packName, storage.Bytes([]byte("y"))); !errors.Is(err, storage.ErrExists) {
+		t.Errorf("Save of a name that is taken = %v, want ErrExists", err)
+	}
+	if _, err := at(t, s.Location, nil).Stat(t.Context(), "config"); !errors.Is(err, storage.ErrPermanent) {
+		t.Errorf("Stat without a password = %v, want ErrPermanent", err)
+	}
 }
 
 func TestRcloneServesBothProgramsOneRepository(t *testing.T) {
