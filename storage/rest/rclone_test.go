@@ -101,36 +101,39 @@ func TestARcloneThatCannotWorkSaysWhy(t *testing.T) {
 
 func TestRcloneEndsWhenItIsNotUsedAndIsStartedAgain(t *testing.T) {
 	beside := rclone(t)
+	nobodyRuns(t) // those of other tests
 	b := of(t, rest.Rclone, t.TempDir(), beside)
 	save(t, b, "config", []byte("x"))
-	running := func() int { return len(descendants(t)) }
-	if n := running(); n != 1 {
+	if n := len(descendants(t)); n != 1 {
 		t.Fatalf("%d processes run after a call, want one rclone", n)
 	}
 	b.(interface{ CloseIdle() }).CloseIdle()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	for running() > 0 {
-		if clock.System.Sleep(ctx, 10*time.Millisecond) != nil {
-			t.Fatal("rclone doesn't end")
-		}
+	nobodyRuns(t)
+	if _, err := b.Stat(t.Context(), "config"); err != nil {
+		t.Errorf("Stat after rclone has ended: %v", err)
 	}
-	for _, pid := range func() []string {
-		if _, err := b.Stat(t.Context(), "config"); err != nil {
-			t.Errorf("Stat after rclone has ended: %v", err)
-		}
-		return descendants(t)
-	}() {
+	for _, pid := range descendants(t) {
 		if err := exec.Command("kill", "-9", pid).Run(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := b.Stat(t.Context(), "config")
-	if errors.Is(err, storage.ErrPermanent) {
+	if _, err := b.Stat(t.Context(), "config"); errors.Is(err, storage.ErrPermanent) {
 		t.Errorf("Stat after rclone was killed = %v, want none or one that passes", err)
 	}
 	if _, err := b.Stat(t.Context(), "config"); err != nil {
 		t.Errorf("Stat after that = %v", err)
+	}
+}
+
+// nobodyRuns waits until the processes that this one has started have ended.
+func nobodyRuns(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for len(descendants(t)) > 0 {
+		if clock.System.Sleep(ctx, 10*time.Millisecond) != nil {
+			t.Fatal("rclone doesn't end")
+		}
 	}
 }
 
