@@ -101,14 +101,12 @@ func TestARcloneThatCannotWorkSaysWhy(t *testing.T) {
 
 func TestRcloneEndsWhenItIsNotUsedAndIsStartedAgain(t *testing.T) {
 	beside := rclone(t)
-	nobodyRuns(t) // those of other tests
 	b := of(t, rest.Rclone, t.TempDir(), beside)
 	save(t, b, "config", []byte("x"))
 	if n := len(descendants(t)); n != 1 {
 		t.Fatalf("%d processes run after a call, want one rclone", n)
 	}
-	b.(interface{ CloseIdle() }).CloseIdle()
-	nobodyRuns(t)
+	closeIdle(t, b)
 	if _, err := b.Stat(t.Context(), "config"); err != nil {
 		t.Errorf("Stat after rclone has ended: %v", err)
 	}
@@ -125,12 +123,12 @@ func TestRcloneEndsWhenItIsNotUsedAndIsStartedAgain(t *testing.T) {
 	}
 }
 
-// nobodyRuns waits until the processes that this one has started have ended.
-func nobodyRuns(t *testing.T) {
+// closeIdle closes the connection to rclone once the last request is over on both sides, and waits until rclone has ended.
+func closeIdle(t testing.TB, b storage.Backend) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
 	defer cancel()
-	for len(descendants(t)) > 0 {
+	for b.(interface{ CloseIdle() }).CloseIdle(); len(descendants(t)) > 0; b.(interface{ CloseIdle() }).CloseIdle() {
 		if clock.System.Sleep(ctx, 10*time.Millisecond) != nil {
 			t.Fatal("rclone doesn't end")
 		}
@@ -138,7 +136,7 @@ func nobodyRuns(t *testing.T) {
 }
 
 // descendants returns the processes that this one has started.
-func descendants(t *testing.T) []string {
+func descendants(t testing.TB) []string {
 	t.Helper()
 	var all []string
 	tasks, err := filepath.Glob("/proc/self/task/*/children")

@@ -50,7 +50,11 @@ func of(t testing.TB, p storage.Provider, location string, beside settings.Value
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(b.(interface{ CloseIdle() }).CloseIdle)
+	t.Cleanup(func() {
+		if b.(interface{ CloseIdle() }).CloseIdle(); p.Kind == rest.Rclone.Kind {
+			closeIdle(t, b)
+		}
+	})
 	return b
 }
 
