@@ -17,10 +17,11 @@ const (
 
 // Change is one line of a restore plan, and of the report of what was done.
 type Change struct {
-	Path   string `json:"path"` // in the target, slash-separated; raw bytes, quoted as in the repository
-	Type   Type   `json:"type"`
-	Action Action `json:"action"`
-	Size   uint64 `json:"size,omitempty"`     // bytes the entry has in the snapshot
-	Old    uint64 `json:"old_size,omitempty"` // bytes of what is there now
-	Reason string `json:"reason,omitempty"`
+	Path    string `json:"path"` // in the target, slash-separated; raw bytes, quoted as in the repository
+	Type    Type   `json:"type"`
+	Action  Action `json:"action"`
+	Size    uint64 `json:"size,omitempty"`     // bytes the entry has in the snapshot
+	Old     uint64 `json:"old_size,omitempty"` // bytes of what is there now
+	Without Loss   `json:"without,omitempty"`  // what the target can't hold of the entry
+	Reason  string `json:"reason,omitempty"`
 }

@@ -36,12 +36,13 @@ func (t Totals) Add(c Change) {
 
 // changeJSON is a Change in a file: its path is quoted like a Go string, without the quotes, so that any bytes survive.
 type changeJSON struct {
-	Path   string `json:"path"`
-	Type   Type   `json:"type"`
-	Action Action `json:"action"`
-	Size   uint64 `json:"size,omitempty"`
-	Old    uint64 `json:"old_size,omitempty"`
-	Reason string `json:"reason,omitempty"`
+	Path    string `json:"path"`
+	Type    Type   `json:"type"`
+	Action  Action `json:"action"`
+	Size    uint64 `json:"size,omitempty"`
+	Old     uint64 `json:"old_size,omitempty"`
+	Without Loss   `json:"without,omitempty"`
+	Reason  string `json:"reason,omitempty"`
 }
 
 // MarshalJSON returns the change with its path quoted like a Go string, without the quotes around it.
@@ -146,12 +147,12 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	return append(long, rest...), err
 }
 
-// A plan has a line for each file, and nearly all lines are plain: no reason, and a path that needs no quoting. These are
+// A plan has a line for each file, and nearly all lines are plain: no loss, no reason, and a path that needs no quoting. These are
 // written and read without encoding/json, which takes ten times as long. The format is the same.
 
 // appendLine appends the JSON of the change and a newline.
 func (c Change) appendLine(p []byte) ([]byte, error) {
-	if c.Reason != "" || !plainText(c.Path) {
+	if c.Reason != "" || c.Without != 0 || !plainText(c.Path) {
 		line, err := json.Marshal(c)
 		if err != nil {
 			return p, fmt.Errorf("write plan: %w", err)

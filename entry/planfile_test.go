@@ -27,6 +27,7 @@ var someChanges = []entry.Change{
 	{Path: "a/inv\xff\xfe\n\"quoted\\", Type: entry.File, Action: entry.Overwrite, Size: 5, Old: 7, Reason: "content differs"},
 	{Path: "a/plain", Type: entry.File, Action: entry.Update, Size: 1 << 60, Old: 1},
 	{Path: "a/" + strings.Repeat("long", 30000), Type: entry.File, Action: entry.Delete, Old: 3},
+	{Path: "a/less", Type: entry.File, Action: entry.Create, Without: entry.LossOwner | entry.LossACL},
 	{Path: "ünï", Type: entry.Symlink, Action: entry.Skip, Reason: "newer <here> & now"},
 }
 

@@ -17,6 +17,22 @@ need /usr/sbin/sshd openssh-server
 need ssh openssh-client
 need rclone rclone
 need jq jq # the guides show it
+# File systems that are mounted to restore to them; a kernel of its own for those that this one may not have.
+need /usr/sbin/mkfs.ext4 e2fsprogs
+need /usr/sbin/mkfs.xfs xfsprogs
+need /usr/sbin/mkfs.btrfs btrfs-progs
+need /usr/sbin/mkfs.vfat dosfstools
+need /usr/sbin/mkfs.exfat exfatprogs
+need /usr/sbin/mount.exfat-fuse exfat-fuse
+need ntfs-3g ntfs-3g
+need linux.uml user-mode-linux
+need /usr/sbin/smbd samba
+need /usr/sbin/mount.cifs cifs-utils
+need /usr/sbin/exportfs nfs-kernel-server
+need ip iproute2
+need /usr/sbin/modprobe kmod
+need /usr/sbin/lvcreate lvm2
+need /usr/sbin/losetup mount
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -86,6 +86,7 @@ func (r *Repo) LoadIndex(ctx context.Context) error {
 	for i, id := range missing {
 		r.loaded[id] = packs[i]
 	}
+	r.retainPacks(x)
 	return nil
 }
 
@@ -175,11 +176,12 @@ func (r *Repo) loadAt(ctx context.Context, l index.Location, buf []byte) ([]byte
 	}
 	sealed := r.buffer(int(l.Length))
 	defer r.buffers.Put(sealed)
-	if err := r.backend.Load(ctx, Packs.Name(l.Pack), *sealed, int64(l.Offset)); err != nil {
+	if err := r.loadRange(ctx, l.Pack, l.Type, *sealed, int64(l.Offset)); err != nil {
 		return nil, fmt.Errorf("load blob %s: %w", l.Handle, packError(l.Pack, l.Handle, err))
 	}
 	plain, err := r.openBlob(*sealed, l.Blob, buf)
 	if err != nil {
+		r.copies.distrust(l.Pack, l.Type)
 		return nil, &DamageError{Type: Packs, ID: l.Pack, Blob: l.Handle, Err: err}
 	}
 	return plain, nil
@@ -263,7 +265,7 @@ func (r *Repo) eachSealed(ctx context.Context, id crypto.ID, blobs []pack.Blob, 
 		readErr := errLarge
 		if length <= maxBlob+crypto.Overhead {
 			*read = slices.Grow((*read)[:0], length)[:length]
-			readErr = r.backend.Load(ctx, Packs.Name(id), *read, int64(blobs[0].Offset))
+			readErr = r.loadRange(ctx, id, blobs[0].Type, *read, int64(blobs[0].Offset))
 		}
 		for _, b := range blobs[:n] {
 			var sealed []byte
@@ -300,6 +302,7 @@ func (r *Repo) fromSpan(ctx context.Context, here index.Location, sealed []byte,
 		if plain, err := r.openBlob(sealed, here.Blob, buf); err == nil {
 			return plain, nil
 		}
+		r.copies.distrust(here.Pack, here.Type)
 	}
 	var locations []index.Location
 	if readErr == nil || errors.Is(readErr, storage.ErrShort) {

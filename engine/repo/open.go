@@ -43,6 +43,7 @@ func Init(ctx context.Context, b storage.Backend, password string, opt Options, 
 	if err := r.create(ctx, password, init, left); err != nil {
 		return nil, fmt.Errorf("create repository: %w", err)
 	}
+	r.openCache()
 	return r, nil
 }
 
@@ -159,6 +160,7 @@ func Open(ctx context.Context, b storage.Backend, password string, opt Options) 
 	if err := r.findKey(ctx, password); err != nil {
 		return nil, fmt.Errorf("open repository: %w", err)
 	}
+	r.openCache()
 	runtime.GC() // the derivation took as much memory as a backup does: let that be the same memory
 	return r, nil
 }

@@ -94,7 +94,10 @@ type Options struct {
 	Rand io.Reader
 	// LockDir is a local folder in which a file is held locked for each of our own locks, so that the lock of a killed
 	// process is known for what it is. With "" such locks stay until they are removed by hand.
-	LockDir  string
+	LockDir string
+	// CacheDir is a local folder for copies of what is small and needed again and again, for storages whose answers take their time; ""
+	// stands for none. Who wants to know what is in the storage itself has none.
+	CacheDir string
 	Hostname string // for locks and keys; by default the machine's
 	Username string
 	Progress progress.Func
@@ -148,6 +151,8 @@ type Repo struct {
 
 	loading sync.Mutex // held by LoadIndex
 
+	copies copies // of small files
+
 	unguarded sync.Once // tells that locks have no local files
 
 	mu     sync.Mutex // guards what follows
@@ -188,6 +193,10 @@ type FileInfo struct {
 // List yields the files of one type, in no order. Names that are no IDs are passed over.
 func (r *Repo) List(ctx context.Context, t FileType) iter.Seq2[FileInfo, error] {
 	return func(yield func(FileInfo, error) bool) {
+		var there map[crypto.ID]bool // of which there may be copies
+		if r.copies.holds(t) {
+			there = make(map[crypto.ID]bool)
+		}
 		for info, err := range r.backend.List(ctx, string(t)) {
 			if err != nil {
 				yield(FileInfo{}, fmt.Errorf("list %s: %w", t, err))
@@ -197,9 +206,15 @@ func (r *Repo) List(ctx context.Context, t FileType) iter.Seq2[FileInfo, error] 
 			if err != nil || t.Name(id) != info.Name {
 				continue
 			}
+			if there != nil {
+				there[id] = true
+			}
 			if !yield(FileInfo{ID: id, Size: info.Size}, nil) {
 				return
 			}
+		}
+		if there != nil {
+			r.copies.retain(t, func(id crypto.ID) bool { return there[id] })
 		}
 	}
 }
@@ -252,9 +267,18 @@ var maxSize = map[FileType]int64{Config: 64 << 10, Keys: 64 << 10, Locks: 64 << 
 
 // LoadRaw returns the stored bytes of a file, checked against its name.
 func (r *Repo) LoadRaw(ctx context.Context, t FileType, id crypto.ID) ([]byte, error) {
+	copied := r.copies.holds(t)
+	if copied {
+		if p, ok := r.copies.load(t, id); ok {
+			return p, nil
+		}
+	}
 	p, err := r.loadRaw(ctx, t, id)
 	if errors.Is(err, ErrDamaged) { // maybe only on its way
 		p, err = r.loadRaw(ctx, t, id)
+	}
+	if err == nil && copied {
+		r.copies.save(t, id, p)
 	}
 	return p, err
 }
@@ -390,6 +414,9 @@ func (r *Repo) saveRaw(ctx context.Context, t FileType, id crypto.ID, p []byte) 
 	body := storage.Body{Size: int64(len(p)), SHA256: id, Open: func() io.Reader { return bytes.NewReader(p) }}
 	if err := r.backend.Save(ctx, t.Name(id), body); err != nil {
 		return fmt.Errorf("save %s: %w", t.short(id), err)
+	}
+	if r.copies.holds(t) {
+		r.copies.save(t, id, p)
 	}
 	return nil
 }

@@ -226,6 +226,9 @@ func (w *Writer) savePack(ctx context.Context, id crypto.ID, p []byte, blobs []p
 	if err := w.r.saveRaw(ctx, Packs, id, p); err != nil {
 		return err
 	}
+	if w.r.copies.dir != nil && blobs[0].Type == pack.Tree {
+		w.r.copies.save(Packs, id, p)
+	}
 	return w.packSaved(ctx, id, int64(len(p)), blobs)
 }
 

@@ -26,10 +26,10 @@ type Contents struct {
 }
 
 // NewContents returns the Contents of a repository whose index is loaded. At most workers packs are read at once; 0 stands
-// for one for each processor.
+// for as many as the repository has connections, and at least one for each processor.
 func NewContents(r *repo.Repo, workers int) *Contents {
 	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
+		workers = max(r.Options().Connections, runtime.GOMAXPROCS(0))
 	}
 	return &Contents{r: r, workers: workers}
 }

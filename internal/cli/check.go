@@ -36,6 +36,7 @@ part of that size. A check changes nothing, and other programs may back up meanw
 					return usageError(cmd, "%w", err)
 				}
 			}
+			p.flags.noCache = true // it looks at the storage, not at copies
 			return p.withRepo(cmd, reading, func(ctx context.Context, r *repo.Repo) error { return p.check(ctx, r, opt) })
 		},
 	}

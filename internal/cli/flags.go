@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type globals struct {
 	compression   string
 	packSize      int // MiB
 	options       []string
+	cacheDir      string
+	noCache       bool
 	limitUpload   rateFlag
 	limitDownload rateFlag
 }
@@ -42,6 +45,8 @@ func (g *globals) register(flags *pflag.FlagSet) {
 	flags.StringVar(&g.compression, "compression", "auto", "`level` for new data: off, fastest, auto, better or max")
 	flags.IntVar(&g.packSize, "pack-size", 16, "size in `MiB` that new pack files have at least, 4 to 128")
 	flags.StringArrayVarP(&g.options, "option", "o", nil, "`name=value` of a setting of the storage, kind.name=value for that kind only, or name=@file to read it from a file; may be repeated")
+	flags.StringVar(&g.cacheDir, "cache-dir", "", "`folder` for local copies of index files, snapshots and folders of remote repositories (default $BACKSTAY_CACHE_DIR, $RESTIC_CACHE_DIR, then backstay in the user's cache folder)")
+	flags.BoolVar(&g.noCache, "no-cache", false, "make and use no local copies")
 	flags.Var(&g.limitUpload, "limit-upload", "limit of all uploads to a repository together in `KiB/s`, also by time of day: 1024,08:00-18:00=256; 0: none")
 	flags.Var(&g.limitDownload, "limit-download", "limit of all downloads from a repository together in `KiB/s`; 0: none")
 	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -87,7 +92,15 @@ func readOption(option string) (name, value string, err error) {
 }
 
 // repoOptions are the options of a repository, as the flags say.
-func (p *program) repoOptions() (repo.Options, error) {
+func (p *program) repoOptions(t target) (repo.Options, error) {
+	storage, err := p.storageOptions(p.flags.options)
+	if err != nil {
+		return repo.Options{}, err
+	}
+	connections, err := kinds.Connections(t.location, storage)
+	if err != nil {
+		return repo.Options{}, err
+	}
 	level, err := repo.ParseCompression(p.flags.compression)
 	if err != nil {
 		return repo.Options{}, backstay.Errorf(backstay.Invalid, "%w", err)
@@ -95,7 +108,27 @@ func (p *program) repoOptions() (repo.Options, error) {
 	if p.flags.packSize < 4 || p.flags.packSize > 128 {
 		return repo.Options{}, backstay.Errorf(backstay.Invalid, "pack size %d: it is 4 to 128", p.flags.packSize)
 	}
-	return repo.Options{Compression: level, PackSize: p.flags.packSize << 20, Clock: p.sys.Clock, Rand: p.sys.Rand, LockDir: p.lockDir(), Progress: p.event}, nil
+	return repo.Options{Compression: level, PackSize: p.flags.packSize << 20, Connections: connections, Clock: p.sys.Clock, Rand: p.sys.Rand, LockDir: p.lockDir(),
+		CacheDir: p.cacheDir(t), Progress: p.event}, nil
+}
+
+// cacheDir is where local copies of a repository are; "" if there are to be none. A folder of this machine is as good as a copy of it.
+func (p *program) cacheDir(t target) string {
+	kind, err := kinds.Of(t.location)
+	if p.flags.noCache || err != nil || kind.Connections == 0 {
+		return ""
+	}
+	for _, dir := range []string{p.flags.cacheDir, p.sys.Getenv("BACKSTAY_CACHE_DIR"), p.sys.Getenv("RESTIC_CACHE_DIR")} {
+		if dir != "" {
+			return filepath.Join(dir, "backstay")
+		}
+	}
+	for _, v := range []struct{ name, below string }{{"XDG_CACHE_HOME", ""}, {"HOME", ".cache"}} {
+		if dir := p.sys.Getenv(v.name); dir != "" {
+			return filepath.Join(dir, v.below, "backstay", "repositories")
+		}
+	}
+	return ""
 }
 
 // rateFlag is a flag of KiB per second.

@@ -72,7 +72,7 @@ func (p *program) create(ctx context.Context, init repo.InitOptions) error {
 	if err != nil {
 		return err
 	}
-	opt, err := p.repoOptions()
+	opt, err := p.repoOptions(t)
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func (p *program) open(ctx context.Context, t target) (*repo.Repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt, err := p.repoOptions()
+	opt, err := p.repoOptions(t)
 	if err != nil {
 		return nil, err
 	}

@@ -104,6 +104,7 @@ func (p *program) restore(cmd *cobra.Command, f *restoreFlags, name string) erro
 	if err != nil {
 		return err
 	}
+	report.to = to
 	opt.Report, opt.Planned = report.change, report.planned
 	stop := p.showProgress("restore")
 	err = runner.Restore(cmd.Context(), r, s, to, opt)
@@ -219,6 +220,8 @@ type restoreReport struct {
 	out    *bufio.Writer
 	mu     sync.Mutex
 	totals entry.Totals
+	losses restoreLosses
+	to     *files.Target
 	err    error // of writing
 }
 
@@ -252,6 +255,7 @@ func (r *restoreReport) change(c entry.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.totals.Add(c)
+	r.losses.add(c)
 	if !r.f.dryRun {
 		r.progress(c)
 	}
@@ -283,6 +287,9 @@ func (r *restoreReport) print(c entry.Change) error {
 		return nil // while it runs the display tells
 	}
 	reason := c.Reason
+	if c.Without != 0 && r.p.flags.verbose > 0 {
+		reason = strings.TrimPrefix(reason+"; without "+c.Without.String(), "; ")
+	}
 	if reason != "" {
 		reason = "  (" + reason + ")"
 	}
@@ -317,7 +324,9 @@ func (r *restoreReport) summary() error {
 			DryRun      bool         `json:"dry_run,omitempty"`
 			Changes     entry.Totals `json:"changes"`
 			Lost        int64        `json:"lost"`
-		}{"summary", r.s.ID.String(), r.f.target, r.f.dryRun, r.totals, r.totals[entry.Failed].Count})
+
+			Without map[string]restoreLoss `json:"without,omitempty"`
+		}{"summary", r.s.ID.String(), r.f.target, r.f.dryRun, r.totals, r.totals[entry.Failed].Count, r.losses.named()})
 	}
 	verb := "Restored"
 	if r.f.dryRun {
@@ -333,5 +342,17 @@ func (r *restoreReport) summary() error {
 			}
 		}
 	}
-	return nil
+	return errors.Join(r.losses.print(r.p), r.unsure())
+}
+
+// unsure says what a plan could not tell of the target.
+func (r *restoreReport) unsure() error {
+	if !r.f.dryRun {
+		return nil
+	}
+	system, things, err := r.to.Unsure()
+	if err != nil || len(things) == 0 {
+		return err
+	}
+	return r.p.say("  Only the restore will tell whether the target (%s) holds %s", system, strings.Join(things, ", "))
 }

@@ -30,6 +30,7 @@ type sourceFlags struct {
 	stdin, stdinCommand         bool
 	stdinName                   string
 	withAtime                   bool
+	still                       string
 	remote                      string
 	remoteOptions               []string
 }
@@ -52,6 +53,8 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.remote, "remote", "", "back up the folder at a `location`, such as sftp:user@host:/srv/data, instead of paths; see 'backstay help locations'")
 	flags.StringArrayVar(&f.remoteOptions, "remote-option", nil, "`name=value` of a setting of the storage at --remote, as --option is for repositories; may be repeated")
 	flags.BoolVar(&f.withAtime, "with-atime", false, "save access times")
+	flags.StringVar(&f.still, "use-fs-snapshot", "", "read from snapshots of Btrfs, ZFS and LVM, which nothing changes meanwhile; `when` is try (what has none is read as it is) or require")
+	flags.Lookup("use-fs-snapshot").NoOptDefVal = string(files.StillPossible)
 }
 
 // chosen is a source and what a snapshot says of it.
@@ -66,6 +69,8 @@ type chosen struct {
 func (p *program) source(f *sourceFlags, args []string, ts []target) (chosen, error) {
 	name := path.Clean("/" + f.stdinName)[1:]
 	switch {
+	case f.still != "" && (f.stdin || f.stdinCommand || f.remote != ""):
+		return chosen{}, backstay.Errorf(backstay.Invalid, "--use-fs-snapshot is for paths of this machine")
 	case f.stdin && f.stdinCommand:
 		return chosen{}, backstay.Errorf(backstay.Invalid, "--stdin and --stdin-from-command exclude each other")
 	case (f.stdin || f.stdinCommand) && (name == "" || strings.Contains(name, "/")):
@@ -121,8 +126,12 @@ func (p *program) fileSource(f *sourceFlags, args []string, ts []target) (chosen
 	if err != nil {
 		return chosen{}, err
 	}
+	if !slices.Contains([]files.Still{files.StillNever, files.StillPossible, files.StillAlways}, files.Still(f.still)) {
+		return chosen{}, backstay.Errorf(backstay.Invalid, "--use-fs-snapshot=%s: it is try or require", f.still)
+	}
 	opt := files.Options{Exclude: f.excludes, InsensitiveExclude: f.iexcludes, ExcludeCaches: f.excludeCaches, ExcludeIfPresent: f.excludeIfPresent,
-		ExcludeLargerThan: int64(f.excludeLarger), OneFileSystem: f.oneFileSystem, AccessTime: f.withAtime}
+		ExcludeLargerThan: int64(f.excludeLarger), OneFileSystem: f.oneFileSystem, AccessTime: f.withAtime,
+		Still: files.Still(f.still), Notice: p.notice, Clock: p.sys.Clock}
 	if opt.Exclude, err = p.readPatterns(opt.Exclude, f.excludeFiles); err != nil {
 		return chosen{}, err
 	}
@@ -140,7 +149,7 @@ func (p *program) fileSource(f *sourceFlags, args []string, ts []target) (chosen
 		}
 	}
 	src := files.New(paths, opt)
-	return chosen{source: src, paths: src.Paths(), excludes: told, again: true}, nil
+	return chosen{source: src, paths: src.Paths(), excludes: told, again: opt.Still == files.StillNever}, nil // another walk would take snapshots of its own
 }
 
 // leaveOut returns the pattern of a repository that lies in one of the paths: it would be backed up into itself, and grow for ever.

@@ -34,6 +34,8 @@ Where several snapshots can be named, none stands for all that the flags select.
   BACKSTAY_PASSWORD..., RESTIC_PASSWORD...        see 'backstay help passwords'
   BACKSTAY_PROGRESS_FPS, RESTIC_PROGRESS_FPS      how often a second progress is shown, at most 10; 0.0167 is once a minute
   XDG_STATE_HOME, HOME                            where it is kept which locks are ours
+  BACKSTAY_CACHE_DIR, RESTIC_CACHE_DIR            where local copies of remote repositories' small files are
+  XDG_CACHE_HOME, HOME                            the same, where neither is set
   TERM                                            "dumb": progress as lines, not as one that is written over
   those of a kind of storage                      see 'backstay help storages'
   TZ                                              time zone of the times shown`},

@@ -33,7 +33,7 @@ func storagesHelp() string {
 	b.WriteString("Each kind of storage has settings of its own. Those marked with * must be given, by the location, by --option or by the environment.\n")
 	for _, k := range kinds.Storages() {
 		fmt.Fprintf(&b, "\n%s, %s\n\n", k.Form, k.Title)
-		for _, f := range k.Fields {
+		for _, f := range kinds.Fields(k) {
 			fmt.Fprintf(&b, "  %-24s  %s\n", settingName(f), settingHelp(f))
 		}
 	}

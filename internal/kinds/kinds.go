@@ -17,6 +17,8 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/backstay/backstay/clock"
@@ -146,8 +148,24 @@ func read(scheme, rest string, opt Options) (storage.Provider, settings.Values, 
 	if v, err = complete(p, v, opt); err != nil {
 		return p, nil, err
 	}
-	v, err = settings.Check(p.Fields, v)
+	v, err = settings.Check(Fields(p), v)
 	return p, v, err
+}
+
+// Fields returns the settings of a kind, and those that all have.
+func Fields(p storage.Provider) []settings.Field {
+	return append(slices.Clip(p.Fields), settings.Field{Name: "connections", Title: "Connections", Kind: settings.Number,
+		Help: "How many files are transferred at once; each takes as much memory as a pack.", Default: strconv.Itoa(max(p.Connections, 2))})
+}
+
+// Connections returns how many files are to be transferred at once, as the settings say or the kind of storage has it.
+func Connections(location string, opt Options) (int, error) {
+	scheme, rest := split(location)
+	_, v, err := read(scheme, rest, opt)
+	if err != nil {
+		return 0, fmt.Errorf("open storage of kind %q: %w", scheme, err)
+	}
+	return int(min(max(v.Int("connections"), 1), 256)), nil
 }
 
 // find returns the kind of storage that goes by a scheme.
@@ -172,7 +190,7 @@ func Of(location string) (storage.Provider, error) {
 func Field(name string) (f settings.Field, ok bool) {
 	kind, of, found := strings.Cut(name, ".")
 	for _, p := range Storages() {
-		for _, f := range p.Fields {
+		for _, f := range Fields(p) {
 			if f.Name == name || found && p.Kind == kind && f.Name == of {
 				return f, true
 			}
@@ -219,7 +237,7 @@ func complete(p storage.Provider, v settings.Values, opt Options) (settings.Valu
 		}
 		all[name] = value
 	}
-	for _, f := range p.Fields {
+	for _, f := range Fields(p) {
 		if all[f.Name] == "" {
 			all[f.Name] = found(f, opt)
 		}

@@ -40,7 +40,7 @@ func (t *Target) Apply(ctx context.Context, plan iter.Seq2[entry.Change, error],
 		links: map[atID]*restoreLink{}, said: map[string]bool{},
 	}
 	defer func() { err = errors.Join(err, r.files.closeAll(), r.dirs.closeAll(), unix.Close(fd)) }()
-	r.levels = []*restoreDir{{atDir: newAtRoot(r.dirs, fd), made: true}}
+	r.levels = []*restoreDir{{atDir: newAtRoot(r.dirs, t.systems(), fd), made: true}}
 	if err := r.merge(plan, entries); err != nil {
 		return fmt.Errorf("target %q: %w", t.dir, err)
 	}
@@ -218,12 +218,13 @@ func (r *restorer) lose(c entry.Change, err error) {
 }
 
 // finish reports that c was done, with what was not kept or what of its metadata could not be set.
-func (r *restorer) finish(c entry.Change, notice string, incomplete error) {
+func (r *restorer) finish(c entry.Change, kept restoreKept, incomplete error) {
+	c.Without |= kept.without
 	switch {
 	case incomplete != nil:
 		c.Action, c.Reason = entry.Failed, fmt.Sprintf("it is in place, but: %v", incomplete)
-	case notice != "":
-		c.Reason = notice
+	case kept.notice != "":
+		c.Reason = kept.notice
 	}
 	r.tell(c)
 }

@@ -288,10 +288,25 @@ func atAttributeNames(dir int, name string) ([]string, error) {
 	return atList(func(buf []byte) (int, error) { return unix.Llistxattr(path, buf) })
 }
 
-// atHasAttribute says whether name in dir has an attribute of this name and value.
+// hasAttribute says whether thing has an attribute of this name and value.
+func (t atThing) hasAttribute(name string, value []byte) (bool, error) {
+	return atSame(value, func(buf []byte) (int, error) {
+		if t.proc == "" {
+			return unix.Fgetxattr(t.fd, name, buf)
+		}
+		return unix.Getxattr(t.proc, name, buf)
+	})
+}
+
+// atHasAttribute says the same of name in dir without opening it.
 func atHasAttribute(dir int, name, attribute string, value []byte) (bool, error) {
+	return atSame(value, func(buf []byte) (int, error) { return unix.Lgetxattr(atProc(dir)+"/"+name, attribute, buf) })
+}
+
+// atSame says whether read reads just value.
+func atSame(value []byte, read func(buf []byte) (int, error)) (bool, error) {
 	buf := make([]byte, len(value)+1)
-	n, err := unix.Lgetxattr(atProc(dir)+"/"+name, attribute, buf)
+	n, err := read(buf)
 	switch err {
 	case nil:
 		return bytes.Equal(buf[:n], value), nil

@@ -25,6 +25,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/source"
 )
 
@@ -38,11 +39,33 @@ type Options struct {
 	OneFileSystem      bool     // don't go into other file systems than that of the path; their mount points stay
 	AccessTime         bool     // tell access times; else they are said to be the modification times
 	Parallel           int      // contents open at once; 0: 8, enough to keep a disk or a server busy with small files
+
+	// Still is whether snapshots of Btrfs, ZFS and LVM are read instead of the folders, which others may change meanwhile.
+	Still Still
+	// Notice is told what is read as it is although Still was asked for, and other things that a person should know. nil: nobody.
+	Notice func(text string)
+	Clock  clock.Clock // nil: clock.System
 }
+
+// Still says whether a view is a still picture.
+type Still string
+
+// The choices.
+const (
+	StillNever    Still = ""        // the folders are read as they are
+	StillPossible Still = "try"     // where a snapshot can't be taken they are read as they are, and Notice tells
+	StillAlways   Still = "require" // Open fails if one of the paths can't be read from a snapshot
+)
 
 func (o Options) withDefaults() Options {
 	if o.Parallel == 0 {
 		o.Parallel = 8
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Notice == nil {
+		o.Notice = func(string) {}
 	}
 	return o
 }
@@ -78,7 +101,7 @@ func (s *Source) Paths() []string { return slices.Clone(s.absolute) }
 //
 // The readers that contents of the view open are each an entry.FileReader: a file has changed for them if it has another
 // size or modification time than its entry.
-func (s *Source) Open(context.Context) (source.View, error) {
+func (s *Source) Open(ctx context.Context) (source.View, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -90,6 +113,9 @@ func (s *Source) Open(context.Context) (source.View, error) {
 		return nil, err
 	}
 	v := newView(s.opt, f)
+	if err := v.hold(ctx, s.absolute); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
 	if v.targets, err = newLayout(v).targets(s.paths); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}

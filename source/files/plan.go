@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/backstay/backstay/entry"
+	"github.com/backstay/backstay/source/files/filesystem"
 )
 
 // planDirs is how many directories a plan holds open: most trees are not deeper, and deeper ones are walked again.
@@ -55,6 +56,8 @@ type planLevel struct {
 	reason  string       // of blocked
 	names   []string     // at the target, not yet passed; only where something may be deleted
 	lossy   bool         // not all of its entries could be read
+	system  *filesystem.System
+	folded  map[string]string // the name that has the place of each, by FoldName; "" if it is not restored. nil where none are one
 }
 
 // planLink is the first name of an inode with several.
@@ -74,8 +77,14 @@ func (p *planner) run(entries iter.Seq2[entry.Entry, error]) (err error) {
 	} else if !errors.Is(err, unix.ENOENT) {
 		return err
 	}
-	p.levels = []*planLevel{{dir: newAtRoot(p.dirs, fd), absent: err != nil}}
-	if err := p.listNames(p.levels[0]); err != nil {
+	root := &planLevel{dir: newAtRoot(p.dirs, p.t.systems(), fd), absent: err != nil}
+	p.levels = []*planLevel{root}
+	if root.absent {
+		if root.dir.system, err = root.dir.systems.above(p.t.dir); err != nil {
+			return err
+		}
+	}
+	if err := p.begin(root); err != nil {
 		return err
 	}
 	for e, err := range entries {
@@ -168,6 +177,9 @@ func (p *planner) enter(path string) (*planLevel, error) {
 		if err != nil || st != nil && !atIsDir(st) {
 			change.Action = entry.Failed
 		}
+		if err := p.refuse(level, &e); err != nil {
+			change.Action, change.Reason = entry.Failed, err.Error()
+		}
 		if err := p.descend(level, &e, change, st); err != nil {
 			return nil, err
 		}
@@ -194,32 +206,40 @@ func (p *planner) descend(above *planLevel, e *entry.Entry, change entry.Change,
 	level := &planLevel{dir: above.dir.child(e.Name), absent: above.absent, blocked: above.blocked, reason: above.reason}
 	p.levels = append(p.levels, level)
 	switch {
-	case above.absent || above.blocked != "":
-	case change.Action == entry.Create || change.Action == entry.Overwrite:
-		level.absent = true
-	case atIsDir(st):
-		return p.listNames(level)
-	default:
+	case above.blocked != "":
+	case change.Action == entry.Failed || !above.absent && !restorePuts(change.Action) && !atIsDir(st):
 		level.blocked = change.Action
 		level.reason = fmt.Sprintf("its directory %q is not restored", e.Path)
+		if change.Path == "" && change.Reason != "" { // that directory is no entry, and has no line where it stands
+			level.reason += ": " + change.Reason
+		}
+	case above.absent || change.Action == entry.Create || change.Action == entry.Overwrite:
+		level.absent = true
 	}
-	return nil
+	return p.begin(level)
 }
 
-// listNames reads what may have to be deleted from the directory.
-func (p *planner) listNames(level *planLevel) error {
-	if p.t.opt.Delete == nil || level.absent {
-		return nil
+// begin finds out what level is on, and what may have to be deleted from it.
+func (p *planner) begin(level *planLevel) error {
+	there := !level.absent && level.blocked == ""
+	var err error
+	if there {
+		err = level.dir.use(func(fd int) (err error) {
+			if p.t.opt.Delete != nil {
+				level.names, err = atNames(fd)
+			}
+			return err
+		})
 	}
-	err := level.dir.use(func(fd int) (err error) {
-		level.names, err = atNames(fd)
-		return err
-	})
-	if err != nil {
+	level.system = level.dir.fileSystem()
+	if level.system.Fold {
+		level.folded = map[string]string{}
+	}
+	if err != nil && p.t.opt.Delete != nil {
 		reason := fmt.Sprintf("nothing in it is deleted: %v", err)
 		return p.emit(entry.Change{Path: level.dir.path, Type: entry.Dir, Action: entry.Skip, Reason: reason})
 	}
-	return nil
+	return nil // what can't be opened tells so when it is used
 }
 
 // stat returns what stands at name, nil for nothing.
@@ -254,8 +274,13 @@ func (p *planner) leaveTo(path string) error {
 	}
 }
 
-// pass plans the deletion of the names before name, and takes name itself out of the list.
+// pass plans the deletion of the names before name, and takes name itself out of the list. Where names may be one, another
+// that stands there may be meant by a name yet to come: there the deletions wait for the end.
 func (p *planner) pass(level *planLevel, name string) error {
+	if level.folded != nil {
+		level.claim(name)
+		return nil
+	}
 	i, found := slices.BinarySearch(level.names, name)
 	passed := level.names[:i]
 	if found {
@@ -268,5 +293,11 @@ func (p *planner) pass(level *planLevel, name string) error {
 func (p *planner) passAll(level *planLevel) error {
 	names := level.names
 	level.names = nil
+	if level.folded != nil {
+		names = slices.DeleteFunc(names, func(name string) bool {
+			_, claimed := level.folded[level.system.FoldName(name)]
+			return claimed
+		})
+	}
 	return p.deleteNames(level, names)
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/backstay/backstay/entry"
+	"github.com/backstay/backstay/source/files/filesystem"
 )
 
 // decide plans e, and returns what stands in its place if something does.
@@ -17,6 +18,7 @@ func (p *planner) decide(level *planLevel, e *entry.Entry) (entry.Change, *unix.
 	c := entry.Change{Path: e.Path, Type: e.Type, Action: entry.Create, Size: e.Size}
 	switch e.Type {
 	case entry.Socket:
+		level.release(e.Name)
 		c.Action, c.Reason = entry.Skip, "a socket belongs to the program that opens it"
 		return c, nil, nil
 	case entry.File, entry.Dir, entry.Symlink, entry.Device, entry.CharDev, entry.Fifo:
@@ -31,17 +33,23 @@ func (p *planner) decide(level *planLevel, e *entry.Entry) (entry.Change, *unix.
 	if err != nil {
 		return c, nil, err
 	}
+	if err := p.refuse(level, e); err != nil {
+		return c, nil, err
+	}
 	if st != nil {
-		err = level.dir.use(func(fd int) error { return p.compare(fd, e, st, &c) })
+		err = level.dir.use(func(fd int) error { return p.compare(level.system, fd, e, st, &c) })
 	}
 	if err == nil && e.Links > 1 {
-		p.link(e, st, &c)
+		p.link(level.system, e, st, &c)
+	}
+	if restorePuts(c.Action) {
+		c.Without |= p.t.without(level.system, e)
 	}
 	return c, st, err
 }
 
-// compare fills in what becomes of st, which stands in the place of e in the directory dir.
-func (p *planner) compare(dir int, e *entry.Entry, st *unix.Stat_t, c *entry.Change) error {
+// compare fills in what becomes of st, which stands in the place of e in the directory dir on the file system.
+func (p *planner) compare(system *filesystem.System, dir int, e *entry.Entry, st *unix.Stat_t, c *entry.Change) error {
 	if st.Mode&unix.S_IFMT == unix.S_IFREG {
 		c.Old = uint64(st.Size)
 	}
@@ -49,7 +57,7 @@ func (p *planner) compare(dir int, e *entry.Entry, st *unix.Stat_t, c *entry.Cha
 		c.Action, c.Reason = entry.Skip, "something is there already"
 		return nil
 	}
-	if p.t.opt.Overwrite == IfNewer && !e.ModTime.After(modTime(st)) {
+	if p.t.opt.Overwrite == IfNewer && (!e.ModTime.After(modTime(st)) || system.SameTime(modTime(st), e.ModTime)) {
 		c.Action, c.Reason = entry.Skip, "what is there is not older"
 		return nil
 	}
@@ -58,10 +66,10 @@ func (p *planner) compare(dir int, e *entry.Entry, st *unix.Stat_t, c *entry.Cha
 		c.Reason = fmt.Sprintf("takes the place of a %s", is)
 		return nil
 	}
-	if equal, err := p.equalContent(dir, e, st); err != nil || !equal {
+	if equal, err := p.equalContent(system, dir, e, st); err != nil || !equal {
 		return err
 	}
-	differs, err := p.differs(dir, e, st)
+	differs, err := p.differs(system, dir, e, st)
 	if err != nil {
 		return err
 	}
@@ -76,8 +84,8 @@ func (p *planner) compare(dir int, e *entry.Entry, st *unix.Stat_t, c *entry.Cha
 	return nil
 }
 
-// link plans that the names of one inode are names of one inode at the target, too.
-func (p *planner) link(e *entry.Entry, st *unix.Stat_t, c *entry.Change) {
+// link plans that the names of one inode are names of one inode at the target, too, where the file system has such.
+func (p *planner) link(system *filesystem.System, e *entry.Entry, st *unix.Stat_t, c *entry.Change) {
 	kept := c.Action == entry.Update || c.Action == entry.Unchanged
 	if !kept && c.Action != entry.Create && c.Action != entry.Overwrite {
 		return
@@ -90,6 +98,10 @@ func (p *planner) link(e *entry.Entry, st *unix.Stat_t, c *entry.Change) {
 			first.id = atIDOf(st)
 		}
 		p.links[id] = first
+	} else if system.HardLinks == filesystem.No {
+		if !kept {
+			c.Without |= entry.LossLink
+		}
 	} else if kept && first.id != atIDOf(st) {
 		c.Action, c.Reason = entry.Overwrite, fmt.Sprintf("is not a hard link to %q", first.path)
 	}
@@ -99,7 +111,7 @@ func (p *planner) link(e *entry.Entry, st *unix.Stat_t, c *entry.Change) {
 }
 
 // equalContent says whether what stands there has the bytes, the link target or the device number of e.
-func (p *planner) equalContent(dir int, e *entry.Entry, st *unix.Stat_t) (bool, error) {
+func (p *planner) equalContent(system *filesystem.System, dir int, e *entry.Entry, st *unix.Stat_t) (bool, error) {
 	switch e.Type {
 	case entry.Symlink:
 		target, err := atReadlink(dir, e.Name)
@@ -108,7 +120,7 @@ func (p *planner) equalContent(dir int, e *entry.Entry, st *unix.Stat_t) (bool, 
 		return uint64(st.Rdev) == e.Device, nil
 	case entry.File:
 		trusted := p.t.opt.Overwrite == IfChanged || p.t.opt.Overwrite == Ask
-		if uint64(st.Size) != e.Size || e.Size == 0 || trusted && modTime(st).Equal(e.ModTime) {
+		if uint64(st.Size) != e.Size || e.Size == 0 || trusted && system.SameTime(modTime(st), e.ModTime) {
 			return uint64(st.Size) == e.Size, nil
 		}
 		return p.match(dir, e)
@@ -129,19 +141,20 @@ func (p *planner) match(dir int, e *entry.Entry) (equal bool, err error) {
 	return len(ranges) == 0, nil
 }
 
-// differs tells which metadata of st is not as in e, in words; "" for none. What the user could not set is not compared.
-func (p *planner) differs(dir int, e *entry.Entry, st *unix.Stat_t) (string, error) {
+// differs tells which metadata of st is not as in e, in words; "" for none. What the user could not set, or the file system
+// can't hold, is not compared.
+func (p *planner) differs(system *filesystem.System, dir int, e *entry.Entry, st *unix.Stat_t) (string, error) {
 	var what []string
-	if !p.t.opt.NoOwner && p.t.uid == 0 && (st.Uid != e.UID || st.Gid != e.GID) {
+	if system.Owner != filesystem.No && !p.t.opt.NoOwner && p.t.uid == 0 && (st.Uid != e.UID || st.Gid != e.GID) {
 		what = append(what, "owner")
 	}
-	if e.Type != entry.Symlink && st.Mode&0o7777 != restoreMode(e, st.Uid, st.Gid) {
+	if system.Mode != filesystem.No && e.Type != entry.Symlink && st.Mode&0o7777 != restoreMode(e, st.Uid, st.Gid) {
 		what = append(what, "mode")
 	}
-	if !modTime(st).Equal(e.ModTime) {
+	if system.InRange(e.ModTime) && !system.SameTime(modTime(st), e.ModTime) {
 		what = append(what, "time")
 	}
-	equal, err := p.equalAttributes(dir, e)
+	equal, err := p.equalAttributes(system, dir, e)
 	if err != nil {
 		return "", fmt.Errorf("read attributes of what is there: %w", err)
 	}
@@ -154,7 +167,7 @@ func (p *planner) differs(dir int, e *entry.Entry, st *unix.Stat_t) (string, err
 	return strings.Join(what, ", ") + " differ", nil
 }
 
-func (p *planner) equalAttributes(dir int, e *entry.Entry) (bool, error) {
+func (p *planner) equalAttributes(system *filesystem.System, dir int, e *entry.Entry) (bool, error) {
 	names, err := atAttributeNames(dir, e.Name)
 	if err != nil {
 		return false, err
@@ -165,7 +178,7 @@ func (p *planner) equalAttributes(dir int, e *entry.Entry) (bool, error) {
 		}
 	}
 	for _, a := range e.Attributes {
-		if p.t.uid != 0 && !restoreOwns(a.Name) {
+		if p.t.uid != 0 && !restoreOwns(a.Name) || !system.HoldsAttribute(a.Name) {
 			continue
 		}
 		equal := slices.Contains(names, a.Name)

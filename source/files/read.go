@@ -32,7 +32,7 @@ func (it *viewItem) Open(ctx context.Context) (io.ReadCloser, error) {
 	}
 	var st unix.Stat_t
 	err = unix.Fstat(int(r.file), &st)
-	if err == nil && it.entry.Links > 1 && (st.Ino != it.entry.Inode || st.Dev != it.entry.DeviceID) {
+	if err == nil && it.entry.Links > 1 && (st.Ino != it.entry.Inode || it.dir.view.picture.Device(st.Dev) != it.entry.DeviceID) {
 		err = errors.New("another file has its name since its metadata was read")
 	}
 	if err != nil {

@@ -107,10 +107,10 @@ func (b *restoreBatch) Done(i int, err error) {
 // settle ends the work on a file all of whose bytes came, or with an error some did not.
 func (f *restoreFile) settle(err error) {
 	defer f.r.release(f.dir)
-	var notice string
+	var kept restoreKept
 	var incomplete error
 	if err == nil {
-		notice, incomplete, err = f.complete()
+		kept, incomplete, err = f.complete()
 	}
 	if err != nil {
 		f.r.dropLink(f.restoreItem)
@@ -118,7 +118,7 @@ func (f *restoreFile) settle(err error) {
 		return
 	}
 	f.r.addLink(f.restoreItem, f.id)
-	f.r.finish(f.change, notice, incomplete)
+	f.r.finish(f.change, kept, incomplete)
 }
 
 // interrupt leaves what the next restore can go on with and removes the rest.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/backstay/backstay/entry"
+	"github.com/backstay/backstay/source/files/filesystem"
 )
 
 // atDir is a directory of the target, reached name by name from the target's own handle, whatever its path is long.
@@ -20,6 +21,9 @@ type atDir struct {
 	handle *restoreHandle
 	id     atID // what was opened first; guarded by the handle's lock
 	bare   bool // it hands no access list down to what is made in it; likewise
+
+	systems *systems
+	system  *filesystem.System // that it is on, once it was opened; likewise
 }
 
 // atID tells one thing of a file system from all others.
@@ -28,8 +32,8 @@ type atID struct{ dev, inode uint64 }
 func atIDOf(st *unix.Stat_t) atID { return atID{dev: uint64(st.Dev), inode: st.Ino} }
 
 // newAtRoot is the target itself, whose descriptor the caller keeps open for as long as any directory below is used.
-func newAtRoot(pool *restorePool, target int) *atDir {
-	d := &atDir{pool: pool}
+func newAtRoot(pool *restorePool, systems *systems, target int) *atDir {
+	d := &atDir{pool: pool, systems: systems}
 	d.handle = newRestoreHandle(func() (int, error) {
 		fd, err := atOpenDir(target, ".")
 		return d.opened(fd, err)
@@ -39,7 +43,7 @@ func newAtRoot(pool *restorePool, target int) *atDir {
 
 // child is the directory called name in d. It is opened at its first use.
 func (d *atDir) child(name string) *atDir {
-	c := &atDir{parent: d, name: name, path: atJoin(d.path, name), pool: d.pool}
+	c := &atDir{parent: d, name: name, path: atJoin(d.path, name), pool: d.pool, systems: d.systems}
 	c.handle = newRestoreHandle(c.openSelf)
 	return c
 }
@@ -73,11 +77,20 @@ func (d *atDir) opened(fd int, err error) (int, error) {
 		d.id = atIDOf(&st)
 		names, err := atOpened(fd).attributeNames()
 		d.bare = err == nil && !slices.Contains(names, "system.posix_acl_default")
+		d.system = d.systems.of(fd, d.id.dev)
 	}
 	if d.id != atIDOf(&st) {
 		return -1, errors.Join(fmt.Errorf("directory %q was replaced while in use", d.path), unix.Close(fd))
 	}
 	return fd, nil
+}
+
+// fileSystem returns what the directory is on, or will be on once it is made.
+func (d *atDir) fileSystem() *filesystem.System {
+	for d.system == nil && d.parent != nil {
+		d = d.parent
+	}
+	return d.system
 }
 
 // mounted says whether the directory, which was in use before, is on another file system than the one above.

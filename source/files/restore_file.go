@@ -195,9 +195,9 @@ func restoreSpan(p []byte, offset int64) (n int, zero bool) {
 
 // complete gives the file its length and metadata and then its name. The metadata may be incomplete although the file
 // is in its place.
-func (f *restoreFile) complete() (notice string, incomplete, err error) {
+func (f *restoreFile) complete() (kept restoreKept, incomplete, err error) {
 	err = f.r.files.use(f.handle, func(fd int) error {
-		size := int64(f.entry.Size)
+		size, notice := int64(f.entry.Size), ""
 		if end := f.end.Load(); !f.partial && end != size {
 			// The bytes are the truth; the size was noted before they were read.
 			notice = fmt.Sprintf("has %d bytes, but %d are on record; ", end, size)
@@ -208,17 +208,17 @@ func (f *restoreFile) complete() (notice string, incomplete, err error) {
 				return fmt.Errorf("set length: %w", err)
 			}
 		}
-		said, err := f.r.setMeta(atOpened(fd), &f.entry, f.known)
-		notice, incomplete = strings.TrimSuffix(notice+said, "; "), err
+		kept, incomplete = f.r.setMeta(f.dir.system, atOpened(fd), &f.entry, f.known)
+		kept.notice = strings.TrimSuffix(notice+kept.notice, "; ")
 		return nil
 	})
 	if err != nil {
-		return "", nil, err
+		return restoreKept{}, nil, err
 	}
 	if err := f.r.files.close(f.handle); err != nil {
-		return "", nil, fmt.Errorf("close temporary file: %w", err)
+		return restoreKept{}, nil, fmt.Errorf("close temporary file: %w", err)
 	}
-	return notice, incomplete, f.dir.change(f.r, func(dir int) error { return f.commit(dir, f.temp) })
+	return kept, incomplete, f.dir.change(f.r, func(dir int) error { return f.commit(dir, f.temp) })
 }
 
 // discard removes the temporary file.

@@ -142,17 +142,17 @@ func (r *restorer) release(d *restoreDir) {
 }
 
 func (r *restorer) finishDir(d *restoreDir) {
-	var notice string
+	var kept restoreKept
 	var err error
 	if d.item != nil && (restorePuts(d.item.change.Action) || d.item.change.Action == entry.Unchanged && d.touched.Load()) {
 		err = d.use(func(fd int) error {
 			var err error
-			notice, err = r.setMeta(atPath(fd), &d.item.entry, restoreKnown{})
+			kept, err = r.setMeta(d.system, atPath(fd), &d.item.entry, restoreKnown{})
 			return err
 		})
 	}
 	err = errors.Join(err, r.dirs.close(d.handle))
 	if d.item != nil {
-		r.finish(d.item.change, notice, err)
+		r.finish(d.item.change, kept, err)
 	}
 }

@@ -227,12 +227,13 @@ func Test_a_directory_that_was_replaced_while_closed_is_not_used_again(t *testin
 	if err := os.Mkdir(filepath.Join(base, "d"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	fd, err := NewTarget(base, TargetOptions{}).open()
+	target := NewTarget(base, TargetOptions{})
+	fd, err := target.open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := &restorePool{limit: 1}
-	d := newAtRoot(pool, fd).child("d")
+	d := newAtRoot(pool, target.systems(), fd).child("d")
 	nothing := func(int) error { return nil }
 	if err := errors.Join(d.use(nothing), pool.close(d.handle), d.use(nothing), pool.close(d.handle)); err != nil {
 		t.Fatal(err)

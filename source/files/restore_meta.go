@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/backstay/backstay/entry"
+	"github.com/backstay/backstay/source/files/filesystem"
 )
 
 // restoreMode is the mode that a thing of this owner gets. The setuid and setgid bits lend the owner's rights, so without
@@ -47,107 +48,169 @@ func (k restoreKnown) has(uid, gid, mode uint32) bool {
 	return k.made && k.uid == uid && k.gid == gid && k.mode == mode
 }
 
-// setMeta gives thing the metadata of e. It returns what could not be kept although nothing went wrong, "" for none.
-// After an error it goes on: what can be set is set.
+// restoreKept is what of an entry could not be kept although nothing went wrong.
+type restoreKept struct {
+	without entry.Loss
+	notice  string // "" none
+}
+
+// setMeta gives thing, which is on the file system, the metadata of e. After an error it goes on: what can be set is set.
 //
 // The order matters: a new owner takes setuid bits and capabilities away, and an access list changes the mode.
-func (r *restorer) setMeta(thing atThing, e *entry.Entry, now restoreKnown) (notice string, err error) {
-	uid, gid, ownerErr := r.setOwner(thing, e, now)
-	notices, attributesErr := r.setAttributes(thing, e, now)
-	var modeErr, timesErr error
-	if e.Type != entry.Symlink {
-		mode := restoreMode(e, uid, gid)
-		if mode != atMode(e.Mode) {
-			notices = append(notices, "without its setuid or setgid bit, since its owner is another")
-		}
-		if !now.has(uid, gid, mode) {
-			modeErr = thing.chmod(mode)
-		}
-		if modeErr != nil {
-			modeErr = fmt.Errorf("set mode: %w", modeErr)
-		}
+func (r *restorer) setMeta(system *filesystem.System, thing atThing, e *entry.Entry, now restoreKnown) (kept restoreKept, err error) {
+	m := restoreMeta{r: r, system: system, thing: thing, entry: e, now: now}
+	uid, gid, ownerErr := m.setOwner()
+	attributesErr := m.setAttributes()
+	modeErr := m.setMode(uid, gid)
+	timesErr := m.setTimes()
+	return restoreKept{without: m.without, notice: strings.Join(m.notices, "; ")}, errors.Join(ownerErr, attributesErr, modeErr, timesErr)
+}
+
+// restoreMeta sets the metadata of one thing.
+type restoreMeta struct {
+	r       *restorer
+	system  *filesystem.System
+	thing   atThing
+	entry   *entry.Entry
+	now     restoreKnown
+	notices []string
+	without entry.Loss
+}
+
+// tried returns err, but nil where the file system may refuse what it can't hold: then that is a loss.
+func (m *restoreMeta) tried(holds filesystem.Answer, loss entry.Loss, err error) error {
+	if err == nil || holds != filesystem.Tried || !refusal(err) {
+		return err
 	}
-	access := unix.Timespec{Nsec: unix.UTIME_OMIT}
-	if r.t.opt.AccessTime {
-		access = atTime(e.AccessTime)
-	}
-	if timesErr = thing.setTimes(access, atTime(e.ModTime)); timesErr != nil {
-		timesErr = fmt.Errorf("set times: %w", timesErr)
-	}
-	notices = append(notices, r.checkTime(thing, e)...)
-	return strings.Join(notices, "; "), errors.Join(ownerErr, attributesErr, modeErr, timesErr)
+	m.without |= loss
+	return nil
 }
 
 // setOwner sets owner and group as far as options and rights allow and returns those that thing has now.
-func (r *restorer) setOwner(thing atThing, e *entry.Entry, now restoreKnown) (uid, gid uint32, err error) {
-	if now.made && now.uid == e.UID && now.gid == e.GID {
-		return now.uid, now.gid, nil
+func (m *restoreMeta) setOwner() (uid, gid uint32, err error) {
+	e, holds := m.entry, m.system.Owner
+	if m.now.made && m.now.uid == e.UID && m.now.gid == e.GID {
+		return m.now.uid, m.now.gid, nil
 	}
-	if !r.t.opt.NoOwner {
-		err = thing.chown(int(e.UID), int(e.GID))
-		if err == nil {
+	if !m.r.t.opt.NoOwner && holds != filesystem.No {
+		err = m.thing.chown(int(e.UID), int(e.GID))
+		if err == nil && holds == filesystem.Yes {
 			return e.UID, e.GID, nil
 		}
-		if err == unix.EPERM && r.t.uid != 0 {
-			err = thing.chown(-1, int(e.GID)) // a group that the user is in
+		if err == unix.EPERM && m.r.t.uid != 0 {
+			err = m.thing.chown(-1, int(e.GID)) // a group that the user is in
 		}
-		if err == unix.EPERM && r.t.uid != 0 {
+		if err == unix.EPERM && m.r.t.uid != 0 {
 			err = nil
 		}
-		if err != nil {
+		if err = m.tried(holds, entry.LossOwner, err); err != nil {
 			err = fmt.Errorf("set owner %d:%d: %w", e.UID, e.GID, err)
 		}
 	}
-	st, statErr := thing.stat()
+	st, statErr := m.thing.stat()
 	if statErr != nil {
 		// Of an owner that isn't known nothing may be lent.
 		return ^e.UID, ^e.GID, errors.Join(err, fmt.Errorf("read owner: %w", statErr))
 	}
+	if holds == filesystem.Tried && !m.r.t.opt.NoOwner && m.r.t.uid == 0 && (st.Uid != e.UID || st.Gid != e.GID) {
+		m.without |= entry.LossOwner // some take any owner and forget it
+	}
 	return st.Uid, st.Gid, err
 }
 
+// setMode sets the mode of a thing of this owner.
+func (m *restoreMeta) setMode(uid, gid uint32) error {
+	e, holds := m.entry, m.system.Mode
+	if e.Type == entry.Symlink || holds == filesystem.No {
+		return nil
+	}
+	mode := restoreMode(e, uid, gid)
+	if mode != atMode(e.Mode) {
+		m.notices = append(m.notices, "without its setuid or setgid bit, since its owner is another")
+	}
+	if m.now.has(uid, gid, mode) {
+		return nil
+	}
+	if err := m.tried(holds, entry.LossMode, m.thing.chmod(mode)); err != nil {
+		return fmt.Errorf("set mode: %w", err)
+	}
+	if holds == filesystem.Tried {
+		if st, err := m.thing.stat(); err == nil && st.Mode&0o7777 != mode {
+			m.without |= entry.LossMode
+		}
+	}
+	return nil
+}
+
 // setAttributes makes the extended attributes of thing those of e.
-func (r *restorer) setAttributes(thing atThing, e *entry.Entry, now restoreKnown) (notices []string, err error) {
+func (m *restoreMeta) setAttributes() error {
 	var names []string
-	if !now.bare {
-		names, err = thing.attributeNames()
+	var err error
+	if !m.now.bare {
+		names, err = m.thing.attributeNames()
 	}
 	if err != nil {
 		err = fmt.Errorf("list attributes: %w", err)
 	}
 	for _, name := range names { // such as the access list that a directory hands down
-		if !restoreOwns(name) || restoreHas(e, name) {
+		if !restoreOwns(name) || restoreHas(m.entry, name) {
 			continue
 		}
-		if cause := thing.removeAttribute(name); cause != nil && cause != unix.ENODATA {
+		if cause := m.thing.removeAttribute(name); cause != nil && cause != unix.ENODATA {
 			err = errors.Join(err, fmt.Errorf("remove attribute %q: %w", name, cause))
 		}
 	}
-	for _, a := range e.Attributes {
-		kind, _, _ := strings.Cut(a.Name, ".")
-		cause := thing.setAttribute(a.Name, a.Value)
+	for _, a := range m.entry.Attributes {
+		cause := m.thing.setAttribute(a.Name, a.Value)
 		switch {
-		case cause == nil:
-		case cause == unix.ENOTSUP:
-			notices = append(notices, r.once(fmt.Sprintf("the target's file system holds no %q attributes", kind))...)
-		case cause == unix.EPERM && r.t.uid != 0 && !restoreOwns(a.Name):
-			notices = append(notices, r.once(fmt.Sprintf("only root may set %q attributes", kind))...)
+		case cause == nil && m.keeps(a):
+		case cause == nil || cause == unix.ENOTSUP:
+			m.without |= entry.LossOf(a.Name)
+		case cause == unix.EPERM && m.r.t.uid != 0 && !restoreOwns(a.Name):
+			kind, _, _ := strings.Cut(a.Name, ".")
+			m.notices = append(m.notices, m.r.once(fmt.Sprintf("only root may set %q attributes", kind))...)
 		default:
 			err = errors.Join(err, fmt.Errorf("set attribute %q: %w", a.Name, cause))
 		}
 	}
-	return notices, err
+	return err
 }
 
-// checkTime looks whether the file system took a time that not every file system can hold.
-func (r *restorer) checkTime(thing atThing, e *entry.Entry) []string {
+// keeps says whether the file system has kept an attribute that was set: some take any and forget it.
+func (m *restoreMeta) keeps(a entry.Attribute) bool {
+	holds := m.system.Attributes
+	if entry.LossOf(a.Name) == entry.LossACL {
+		holds = m.system.ACLs
+	}
+	if holds != filesystem.Tried {
+		return true
+	}
+	kept, err := m.thing.hasAttribute(a.Name, a.Value)
+	return kept || err != nil // which tells nothing
+}
+
+// setTimes sets the modification time, and the access time if it is asked for, and looks whether the file system took
+// one that not each of its kind can hold.
+func (m *restoreMeta) setTimes() error {
+	e := m.entry
+	access := unix.Timespec{Nsec: unix.UTIME_OMIT}
+	if m.r.t.opt.AccessTime {
+		access = atTime(e.AccessTime)
+	} else if m.system.FUSE() { // programs built on libfuse 2 set both times or, without a word, none
+		if st, err := m.thing.stat(); err == nil {
+			access = st.Atim
+		}
+	}
+	if err := m.thing.setTimes(access, atTime(e.ModTime)); err != nil {
+		return fmt.Errorf("set times: %w", err)
+	}
 	if s := e.ModTime.Unix(); s >= 0 && s < 1<<31 {
 		return nil
 	}
-	if st, err := thing.stat(); err != nil || st.Mtim.Sec == e.ModTime.Unix() {
-		return nil
+	if st, err := m.thing.stat(); err == nil && st.Mtim.Sec != e.ModTime.Unix() {
+		m.without |= entry.LossTime
 	}
-	return r.once(fmt.Sprintf("the target's file system can't hold the year %d", e.ModTime.Year()))
+	return nil
 }
 
 // restoreDevice is what mknod takes as its mode.

@@ -37,7 +37,7 @@ func (r *restorer) put(it *restoreItem) error {
 // special restores a symbolic link, a fifo or a device.
 func (r *restorer) special(it *restoreItem) {
 	temp := restoreTemp(&it.entry)
-	var notice string
+	var kept restoreKept
 	var incomplete error
 	err := it.dir.change(r, func(dir int) error {
 		err := makeSpecial(dir, temp, &it.entry)
@@ -50,7 +50,7 @@ func (r *restorer) special(it *restoreItem) {
 			return fmt.Errorf("make %s: %w", it.entry.Type, err)
 		}
 		st, err := openThing(dir, temp, &it.entry, func(thing atThing) {
-			notice, incomplete = r.setMeta(thing, &it.entry, restoreKnown{})
+			kept, incomplete = r.setMeta(it.dir.system, thing, &it.entry, restoreKnown{})
 		})
 		if err == nil {
 			err = it.commit(dir, temp)
@@ -66,7 +66,7 @@ func (r *restorer) special(it *restoreItem) {
 		r.lose(it.change, err)
 		return
 	}
-	r.finish(it.change, notice, incomplete)
+	r.finish(it.change, kept, incomplete)
 }
 
 func makeSpecial(dir int, name string, e *entry.Entry) error {
@@ -78,11 +78,11 @@ func makeSpecial(dir int, name string, e *entry.Entry) error {
 
 // update sets the metadata of what is there already.
 func (r *restorer) update(it *restoreItem) {
-	var notice string
+	var kept restoreKept
 	var incomplete error
 	err := it.dir.use(func(dir int) error {
 		st, err := openThing(dir, it.entry.Name, &it.entry, func(thing atThing) {
-			notice, incomplete = r.setMeta(thing, &it.entry, restoreKnown{})
+			kept, incomplete = r.setMeta(it.dir.system, thing, &it.entry, restoreKnown{})
 		})
 		if err == nil && it.entry.Links > 1 {
 			r.addLink(it, atIDOf(st))
@@ -93,7 +93,7 @@ func (r *restorer) update(it *restoreItem) {
 		r.lose(it.change, err)
 		return
 	}
-	r.finish(it.change, notice, incomplete)
+	r.finish(it.change, kept, incomplete)
 }
 
 // openThing opens name for its metadata if it is what e is, and has no names that e does not have: through these the
@@ -145,6 +145,7 @@ func (r *restorer) link(it *restoreItem) bool {
 		return true
 	}
 	if err := r.linkTo(first, it); err != nil {
+		it.change.Without |= entry.LossLink
 		it.change.Reason = fmt.Sprintf("a file of its own: link to %q: %v", atJoin(first.dir.path, first.name), err)
 		return false
 	}

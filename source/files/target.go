@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/backstay/backstay/source"
+	"github.com/backstay/backstay/source/files/filesystem"
 )
 
 // Overwrite says what becomes of a thing at the target that differs from the entry of the same path.
@@ -61,11 +62,17 @@ func (o TargetOptions) withDefaults() TargetOptions {
 // its bytes and metadata are complete. A restore that ends early removes these files, except those of more than 64 MiB: the
 // next restore of the same file goes on with what they hold. A killed process leaves them all; they too are taken up
 // or replaced by the next restore of the same file, and never count as something to delete in a restored directory.
+//
+// What the file system of a directory can't hold (see package filesystem) is planned as it will be: a loss of metadata is
+// in Change.Without, and neither set nor compared; what can't be there at all is Failed, and so is the second of two names
+// that are one there. Where only trying tells, Apply tells.
 type Target struct {
 	dir string
 	opt TargetOptions
 	uid int // of this process
 	gid int
+
+	systemOf func(fd int) *filesystem.System // filesystem.Of, but in tests of what can't be mounted
 }
 
 var _ source.Restorer = (*Target)(nil)
@@ -73,7 +80,7 @@ var _ source.Restorer = (*Target)(nil)
 // NewTarget returns the target that restores into dir; "/" restores to where the files came from. The directory is
 // made, with its parents, when something is applied.
 func NewTarget(dir string, opt TargetOptions) *Target {
-	return &Target{dir: dir, opt: opt.withDefaults(), uid: os.Geteuid(), gid: os.Getegid()}
+	return &Target{dir: dir, opt: opt.withDefaults(), uid: os.Geteuid(), gid: os.Getegid(), systemOf: filesystem.Of}
 }
 
 func (t *Target) check() error {
@@ -82,6 +89,25 @@ func (t *Target) check() error {
 		return nil
 	}
 	return fmt.Errorf("restore to %q: unknown overwrite policy %q", t.dir, t.opt.Overwrite)
+}
+
+// Unsure names the file system of the target and what only a restore tells whether it holds: a plan can't. That of a
+// directory mounted below the target may be another.
+func (t *Target) Unsure() (system string, things []string, err error) {
+	s := t.systems()
+	fd, err := t.open()
+	if err == nil {
+		of := s.find(fd)
+		return of.Name, of.Unsure(), unix.Close(fd)
+	}
+	if !errors.Is(err, unix.ENOENT) {
+		return "", nil, err
+	}
+	of, err := s.above(t.dir)
+	if err != nil {
+		return "", nil, err
+	}
+	return of.Name, of.Unsure(), nil
 }
 
 // open returns the descriptor of the target directory; its error is ENOENT if there is none.

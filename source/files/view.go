@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/backstay/backstay/entry"
+	"github.com/backstay/backstay/source/files/still"
 )
 
 // What a view takes of the machine: some 6 MiB for entries ahead of the reader, and in each directory that is open the
@@ -30,6 +31,7 @@ type view struct {
 	meta    *metaReader
 	pool    *restorePool
 	targets []*viewTarget
+	picture *still.Picture // nil: everything is read as it is
 	close   func() error
 
 	ahead, atOnce int // viewAhead and viewAtOnce, but in tests
@@ -40,13 +42,26 @@ func newView(opt Options, f *filter) *view {
 		opt: opt, filter: f, meta: newMetaReader(opt.AccessTime), pool: &restorePool{limit: maxViewHandles},
 		ahead: viewAhead, atOnce: viewAtOnce,
 	}
-	v.close = sync.OnceValue(v.pool.closeAll)
+	v.close = sync.OnceValue(v.end)
 	return v
 }
 
 func (v *view) Parallel() int { return v.opt.Parallel }
 
 func (v *view) Close() error { return v.close() }
+
+// end closes what is open, and then gives the snapshots back.
+func (v *view) end() error {
+	err := v.pool.closeAll()
+	if v.picture == nil {
+		return err
+	}
+	broken, left := v.picture.Close()
+	if left != nil { // the backup is good
+		v.opt.Notice(left.Error())
+	}
+	return errors.Join(err, broken)
+}
 
 func (v *view) Entries(ctx context.Context) iter.Seq2[entry.Entry, error] {
 	return func(yield func(entry.Entry, error) bool) {
@@ -121,7 +136,9 @@ type viewItem struct {
 // stat fills the item with what st tells, and says whether it is one of those that are backed up.
 func (it *viewItem) stat(st *unix.Stat_t, tree, name string) bool {
 	it.entry.Path, it.entry.Name, it.entry.Content = tree, name, it
-	if it.lost = it.dir.view.meta.fill(&it.entry.Meta, st); it.lost != nil {
+	it.lost = it.dir.view.meta.fill(&it.entry.Meta, st)
+	it.entry.DeviceID = it.dir.view.picture.Device(it.entry.DeviceID)
+	if it.lost != nil {
 		it.lost = fmt.Errorf("read metadata: %w", it.lost)
 	}
 	return it.lost != nil || it.entry.Type != entry.Socket

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -71,15 +72,17 @@ func (l *viewLayout) addPath(path string) error {
 	path = filepath.Clean(path)
 	if strings.Trim(filepath.Join("/", path), "/") != "" {
 		l.add(path, path)
+		l.addBelow(path)
 		return nil
 	}
-	names, err := viewNames(path)
+	names, err := l.names(path)
 	if err != nil {
 		return fmt.Errorf("read directory %q: %w", path, err)
 	}
 	for _, name := range names {
 		l.add(filepath.Join(path, name), path)
 	}
+	l.addBelow(path)
 	return nil
 }
 
@@ -132,8 +135,8 @@ func (p *viewPlace) kid(name, path string) *viewPlace {
 
 // unroll replaces a directory that is backed up with a path in it named too, which may lead through a link, by its
 // contents.
-func (p *viewPlace) unroll() error {
-	names, err := viewNames(p.path)
+func (l *viewLayout) unroll(p *viewPlace) error {
+	names, err := l.names(p.path)
 	if err != nil {
 		return err
 	}
@@ -150,17 +153,20 @@ func (p *viewPlace) unroll() error {
 func (l *viewLayout) target(p *viewPlace, name, tree string, dir *viewDir) (*viewTarget, error) {
 	t := &viewTarget{name: name, base: filepath.Base(p.path), dir: dir}
 	if l.view.opt.OneFileSystem && p.whole {
-		t.dir = dir.on(p.home)
+		t.dir = dir.on(l.view.picture.Dir(p.home))
 	}
-	if len(p.kids) == 0 {
+	if moved := l.moved(p, dir); moved && isFile(p.path) {
+		t.dir = newViewDir(l.view, filepath.Dir(p.path), dir.tree, dir.names)
+		return t, nil
+	} else if !moved && len(p.kids) == 0 {
 		return t, nil
 	}
 	if p.whole {
-		if t.lost = p.unroll(); t.lost != nil {
+		if t.lost = l.unroll(p); t.lost != nil {
 			return t, nil
 		}
 	}
-	t.self = newViewDir(l.view, p.path, tree, l.view.filter.enter(dir.names, t.base))
+	t.self = newViewDir(l.view, l.view.picture.Dir(p.path), tree, l.view.filter.enter(dir.names, t.base))
 	t.self.findDevice()
 	for _, kid := range slices.Sorted(maps.Keys(p.kids)) {
 		k, err := l.target(p.kids[kid], kid, tree+"/"+kid, t.self)
@@ -181,7 +187,7 @@ func (l *viewLayout) top(path string) (*viewDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the absolute form of %q: %w", path, err)
 	}
-	d := newViewDir(l.view, path, "", l.view.filter.absolute(absolute))
+	d := newViewDir(l.view, l.view.picture.Dir(path), "", l.view.filter.absolute(absolute))
 	d.findDevice()
 	l.tops[path] = d
 	return d, nil
@@ -206,14 +212,25 @@ func (d *viewDir) on(home string) *viewDir {
 	return &c
 }
 
-// viewNames returns the sorted names in the directory at path.
-func viewNames(path string) (names []string, err error) {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// moved says whether p, which is backed up, is read from elsewhere than the directory that it is in. Then it is taken for one
+// on the way to what is in it, which has a place of its own to be read from.
+func (l *viewLayout) moved(p *viewPlace, dir *viewDir) bool {
+	return l.view.picture.Moved(p.path) && !l.view.filter.excludes(dir.names, filepath.Base(p.path))
+}
+
+func isFile(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && !info.IsDir()
+}
+
+// names returns the sorted names in the directory at path.
+func (l *viewLayout) names(path string) (names []string, err error) {
+	fd, err := unix.Open(l.view.picture.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
 	names, err = atNames(fd)
-	return names, errors.Join(err, unix.Close(fd))
+	return withoutPictures(names), errors.Join(err, unix.Close(fd))
 }
 
 // runTargets reads the metadata of the paths of the part.

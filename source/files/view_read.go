@@ -43,6 +43,7 @@ func (p *viewPart) list(fd int) (err error) {
 	if p.names, err = atNames(fd); err != nil {
 		return err
 	}
+	p.names = withoutPictures(p.names)
 	p.tags = p.dir.view.filter.tagged(fd)
 	p.listed = true
 	return nil

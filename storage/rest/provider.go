@@ -17,7 +17,7 @@ import (
 )
 
 // Provider is the kind of storage that is a server of restic's REST protocol.
-var Provider = storage.Provider{Kind: "rest", Title: "restic REST server", Form: "rest:https://USER:PASSWORD@HOST:PORT/PATH/", Parse: parse, Open: open,
+var Provider = storage.Provider{Kind: "rest", Title: "restic REST server", Connections: 5, Form: "rest:https://USER:PASSWORD@HOST:PORT/PATH/", Parse: parse, Open: open,
 	Fields: []settings.Field{
 		{Name: "url", Title: "Address", Help: "The address of the repository on the server, such as https://backup.example:8000/laptop/.", Required: true},
 		{Name: "user", Title: "User", Help: "The user's name on the server, if it asks for one.", Env: []string{"RESTIC_REST_USERNAME"}},

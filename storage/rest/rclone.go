@@ -21,7 +21,7 @@ import (
 
 // Rclone is the kind of storage that is a remote of the rclone which is installed on this machine, with its own configuration. It is
 // started as restic starts it, and speaks the REST protocol over its standard input and output.
-var Rclone = storage.Provider{Kind: "rclone", Title: "Remote of the installed rclone", Form: "rclone:REMOTE:PATH", Parse: parseRclone, Open: openRclone,
+var Rclone = storage.Provider{Kind: "rclone", Title: "Remote of the installed rclone", Connections: 5, Form: "rclone:REMOTE:PATH", Parse: parseRclone, Open: openRclone,
 	Fields: []settings.Field{
 		{Name: "remote", Title: "Remote", Local: true, Help: "The name of a remote that rclone knows, a colon, and the path there.", Required: true},
 		{Name: "program", Title: "Program", Local: true, Help: "The path of rclone, or a command with arguments that runs it elsewhere. It is run without a shell.", Default: "rclone"},

@@ -18,7 +18,11 @@ import (
 func (b *Backend) ReadDir(ctx context.Context, dir string) iter.Seq2[entry.Meta, error] {
 	return func(yield func(entry.Meta, error) bool) {
 		left := false
-		err := b.call(ctx, "read folder", path.Join(".", dir, "x"), func() error {
+		name := dir
+		if dir == "." {
+			name = "config" // any name: there is none for the top
+		}
+		err := b.call(ctx, "read folder", name, func() error {
 			return b.readDir(ctx, dir, func(m entry.Meta) bool {
 				left = !yield(m, nil)
 				return !left

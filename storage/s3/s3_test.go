@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -86,9 +87,19 @@ func ready(t testing.TB, address string, v settings.Values) *s3.Backend {
 	return b
 }
 
-func TestVersityGatewayKeepsThePromises(t *testing.T) {
+func TestVersityGatewayKeepsThePromisesWithTheRightsOfTheGuide(t *testing.T) {
 	s := servers.StartS3(t)
-	storagetest.Run(t, func(t *testing.T) storage.Backend { return ready(t, s.Address, owner(s)) }, s3.Provider.Lacks...)
+	ready(t, s.Address, owner(s)) // makes the bucket
+	s.AddUser(t, user["access-key-id"], user["secret-access-key"])
+	allow(t, s, policies(t, user["access-key-id"], "folder")[0])
+	n := 0
+	storagetest.Run(t, func(t *testing.T) storage.Backend {
+		n++
+		return open(t, location(s.Address, fmt.Sprint("folder/", n)), user)
+	}, s3.Provider.Lacks...)
+	if err := open(t, location(s.Address, "elsewhere"), user).Save(t.Context(), "data/x", storage.Bytes(nil)); !errors.Is(err, storage.ErrPermanent) {
+		t.Errorf("Save outside of the folder = %v, want ErrPermanent", err)
+	}
 }
 
 func TestGofakes3KeepsThePromises(t *testing.T) {

@@ -58,8 +58,8 @@ func (b *Backend) Hidden(ctx context.Context, dir string) iter.Seq2[storage.Info
 	}
 }
 
-// touched returns the names beneath a directory, or that one name, that have more than their one version. Some servers list the delete markers of a page
-// after its versions, so what belongs to a name isn't found side by side.
+// touched returns the names beneath a directory, or that one name, that have more than their one version. Some servers list the delete
+// markers of a page after its versions, so what belongs to a name isn't found side by side.
 func (b *Backend) touched(ctx context.Context, dir string) ([]string, error) {
 	names := make(map[string]struct{})
 	err := b.list(ctx, b.key(dir), true, func(version minio.ObjectInfo) error {
@@ -111,18 +111,14 @@ func (h history) latest() minio.ObjectInfo { return h.versions[len(h.versions)-1
 
 func (b *Backend) historyOf(ctx context.Context, name string) (history, error) {
 	h := history{name: name}
-	opts := minio.ListObjectsOptions{Prefix: b.key(name), Recursive: true, WithVersions: true}
-	for version := range b.core.ListObjectsIter(ctx, b.bucket, opts) {
-		if version.Err != nil {
-			return h, version.Err
+	err := b.list(ctx, b.key(name), true, func(version minio.ObjectInfo) error {
+		if b.name(version.Key) == name { // others begin with it
+			h.versions = append(h.versions, version)
 		}
-		if version.Key > b.key(name) { // beside it, and in order
-			break
-		}
-		h.versions = append(h.versions, version)
-	}
-	if ctx.Err() != nil {
-		return h, context.Cause(ctx)
+		return nil
+	})
+	if err != nil {
+		return h, err
 	}
 	slices.Reverse(h.versions) // times are whole seconds on some servers
 	slices.SortStableFunc(h.versions, func(a, b minio.ObjectInfo) int {

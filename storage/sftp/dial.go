@@ -57,10 +57,10 @@ func (l *login) open(ctx context.Context, wire *listening) (*conn, error) {
 	client := ssh.NewClient(transport, channels, requests)
 	session, err := sftp.NewClient(client)
 	if err != nil {
-		client.Close()
+		_ = client.Close() // it is of no use any more
 		return nil, fmt.Errorf("start SFTP: %w", err)
 	}
-	c := newConn(session, func() { wire.Close() }, func() { client.Close() })
+	c := newConn(session, func() { wire.Close() }, func() { _ = client.Close() })
 	c.ssh, c.wire = client, wire
 	return c, nil
 }

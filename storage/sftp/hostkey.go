@@ -32,7 +32,7 @@ func knownHosts(lines, file string) (hosts, error) {
 	if err != nil {
 		return hosts{}, err
 	}
-	defer os.Remove(temp.Name())
+	defer func() { _ = os.Remove(temp.Name()) }() // it has no secrets
 	_, err = temp.WriteString(lines)
 	if err := errors.Join(err, temp.Close()); err != nil {
 		return hosts{}, err

@@ -17,7 +17,7 @@ import (
 )
 
 // Provider is the kind of storage that is a folder of an SSH server.
-var Provider = storage.Provider{Kind: "sftp", Title: "SFTP server", Form: "sftp:USER@HOST:/PATH", Parse: parse, Open: open,
+var Provider = storage.Provider{Kind: "sftp", Title: "SFTP server", Connections: 5, Form: "sftp:USER@HOST:/PATH", Parse: parse, Open: open,
 	Fields: []settings.Field{
 		{Name: "host", Title: "Server", Help: "The name or address of the SSH server.", Required: true},
 		{Name: "port", Title: "Port", Help: "The port of the SSH server, if it isn't 22.", Kind: settings.Number},

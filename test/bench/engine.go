@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -17,7 +19,10 @@ type engine struct {
 	Path    string `json:"path"`
 	Version string `json:"version"`
 
-	home string // with the repository, the cache, the restored tree and temporary files in it
+	home  string // with the repository, the cache, the restored tree and temporary files in it
+	place string // of the repository, if it isn't in there
+	flags []string
+	vars  []string
 }
 
 // openEngine finds the program and asks for its version.
@@ -37,7 +42,7 @@ func openEngine(ctx context.Context, name, program, work string) (engine, error)
 	return engine{Name: name, Path: path, Version: version, home: filepath.Join(work, name)}, nil
 }
 
-func (e engine) repository() string { return filepath.Join(e.home, "repository") }
+func (e engine) repository() string { return cmp.Or(e.place, filepath.Join(e.home, "repository")) }
 func (e engine) restored() string   { return filepath.Join(e.home, "restored") }
 func (e engine) log() string        { return filepath.Join(e.home, "log") }
 
@@ -54,10 +59,10 @@ func (e engine) fresh() error {
 
 // env is the same for each engine but for the folders, and has nothing of the caller's that could change defaults.
 func (e engine) env() []string {
-	return []string{
+	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + e.home, "XDG_CACHE_HOME=" + filepath.Join(e.home, "cache"),
 		"TMPDIR=" + filepath.Join(e.home, "tmp"), "BACKSTAY_PASSWORD=bench", "RESTIC_PASSWORD=bench",
-	}
+	}, e.vars...)
 }
 
 func (e engine) run(ctx context.Context, args ...string) (usage, error) {
@@ -65,7 +70,7 @@ func (e engine) run(ctx context.Context, args ...string) (usage, error) {
 }
 
 func (e engine) command(args ...string) []string {
-	return append([]string{e.Path, "-q", "-r", e.repository()}, args...)
+	return slices.Concat([]string{e.Path, "-q", "-r", e.repository()}, e.flags, args)
 }
 
 // lastWords returns the end of what the last command said.
@@ -77,8 +82,11 @@ func (e engine) lastWords() string {
 	return strings.TrimSpace(string(b[max(0, len(b)-1000):]))
 }
 
-// repositorySize returns the bytes and the number of the files in the repository.
+// repositorySize returns the bytes and the number of the files in the repository; 0 where it is on a server.
 func (e engine) repositorySize() (bytes int64, files int, err error) {
+	if e.place != "" {
+		return 0, 0, nil
+	}
 	err = filepath.WalkDir(e.repository(), func(_ string, d os.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err

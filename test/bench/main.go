@@ -9,6 +9,7 @@
 //
 //	go run ./test/bench                      # all sets, three rounds, about 15 minutes on two cores
 //	go run ./test/bench -sets small -ops restore -rounds 5
+//	go run ./test/bench -storage s3 -delay 50ms -sets big -ops restore    # a store that answers late
 //	go run ./test/bench -million             # the memory that a backup of a million files takes
 //	go run ./test/bench -scale 0.01 -rounds 1 -a restic   # does the benchmark itself work?
 //
@@ -67,8 +68,11 @@ type settings struct {
 	Ops    []string `json:"ops"`
 	Rounds int      `json:"rounds"`
 	Cold   bool     `json:"cold"`
-	Seed   uint64   `json:"seed"`
-	Out    string   `json:"out"`
+	// Storage is where the repositories live, and Delay what each request to it waits.
+	Storage string        `json:"storage"`
+	Delay   time.Duration `json:"delay_nanoseconds"`
+	Seed    uint64        `json:"seed"`
+	Out     string        `json:"out"`
 }
 
 func parse(args []string) (settings, error) {
@@ -82,6 +86,8 @@ func parse(args []string) (settings, error) {
 	ops := flags.String("ops", "unchanged,day2,restore,check,prune", "`names` of the operations; init and backup always are among them")
 	flags.IntVar(&s.Rounds, "rounds", 3, "how often all is measured; medians count")
 	flags.BoolVar(&s.Cold, "cold", false, "empty the page cache before each operation (needs root)")
+	flags.StringVar(&s.Storage, "storage", "local", "`kind` of storage: local, s3 (a server on this machine) or sftp (OpenSSH on this machine)")
+	flags.DurationVar(&s.Delay, "delay", 0, "`time` that each request to s3 waits, such as 50ms")
 	million := flags.Bool("million", false, "the same as -sets million -ops unchanged -rounds 1")
 	flags.Uint64Var(&s.Seed, "seed", 1, "seed of the data")
 	flags.StringVar(&s.Out, "out", "bench.json", "`file` for the result")
@@ -123,12 +129,20 @@ func bench(ctx context.Context, set settings, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	scene, err := setUp(ctx, set.Storage, work, set.Delay)
+	if err != nil {
+		return err
+	}
+	defer scene.close()
+	for i := range engines {
+		engines[i].vars, engines[i].flags = scene.env(), scene.flags(i == 0 || engines[i].Name != "restic")
+	}
 	res := result{Started: time.Now().UTC(), Machine: thisMachine(work), Engines: engines, Settings: set, Sets: map[string]dataset.Stats{}}
 	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	say("machine: %s\na: %s %s: %s\nb: %s %s: %s\ncache: %s", res.Machine, engines[0].Name, engines[0].Path, engines[0].Version,
-		engines[1].Name, engines[1].Path, engines[1].Version, map[bool]string{true: "cold before each operation", false: "warm"}[set.Cold])
+	say("machine: %s\na: %s %s: %s\nb: %s %s: %s\ncache: %s\nstorage: %s, each request delayed by %v", res.Machine, engines[0].Name, engines[0].Path, engines[0].Version,
+		engines[1].Name, engines[1].Path, engines[1].Version, map[bool]string{true: "cold before each operation", false: "warm"}[set.Cold], set.Storage, set.Delay)
 	for _, s := range sets {
-		r := race{set: s, engines: engines, data: filepath.Join(work, "data"), rounds: set.Rounds, cold: set.Cold, ops: ops, seed: set.Seed, say: say}
+		r := race{set: s, engines: engines, stage: scene, data: filepath.Join(work, "data"), rounds: set.Rounds, cold: set.Cold, ops: ops, seed: set.Seed, say: say}
 		stats, raceErr := r.run(ctx)
 		res.Sets[s.Name] = stats
 		res.Samples = append(res.Samples, r.samples...)

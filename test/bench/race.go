@@ -54,6 +54,7 @@ type sample struct {
 type race struct {
 	set     dataset.Set
 	engines [2]engine
+	stage   *stage
 	data    string
 	rounds  int
 	cold    bool
@@ -84,6 +85,9 @@ func (r *race) run(ctx context.Context) (dataset.Stats, error) {
 }
 
 func (r *race) round(ctx context.Context, round int) error {
+	for i := range r.engines {
+		r.engines[i].place = r.stage.location(fmt.Sprint(r.set.Name, "-", r.engines[i].Name), round)
+	}
 	order := r.engines[:]
 	if round%2 == 0 {
 		order = []engine{r.engines[1], r.engines[0]}
