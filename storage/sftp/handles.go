@@ -85,6 +85,6 @@ func (h *handles) drop(which func(*handle) bool) {
 // closeUnused waits for no answer, which would change nothing: the file was only read from. It comes, or the connection ends.
 func (k *handle) closeUnused() {
 	if k.users == 0 && k.gone {
-		go k.Close()
+		go func() { _ = k.Close() }()
 	}
 }
