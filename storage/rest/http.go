@@ -46,11 +46,16 @@ func (b *backend) do(r *http.Request) (*http.Response, error) {
 		return nil, ended(r.Context(), err)
 	}
 	if err := b.check(answer); err != nil {
-		_, _ = io.CopyN(io.Discard, answer.Body, 4<<10) // a connection whose answer was read can be used again
-		answer.Body.Close()
+		finish(answer)
 		return nil, err
 	}
 	return answer, nil
+}
+
+// finish is done with an answer of which nothing more is wanted: a connection whose answer was read can be used again.
+func finish(answer *http.Response) {
+	_, _ = io.CopyN(io.Discard, answer.Body, 4<<10)
+	answer.Body.Close()
 }
 
 // ended is the error of a request that had no whole answer.

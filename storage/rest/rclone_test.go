@@ -18,6 +18,7 @@ import (
 	"github.com/backstay/backstay/storage/rest"
 	"github.com/backstay/backstay/storage/storagetest"
 	"github.com/backstay/backstay/test/resticbin"
+	"github.com/backstay/backstay/test/servers"
 )
 
 // rclone returns the settings by which a folder of this machine is a remote, without a configuration of the user's.
@@ -40,6 +41,24 @@ func TestRcloneKeepsThePromises(t *testing.T) {
 		}
 		return of(t, rest.Rclone, dir, beside)
 	}, rest.Rclone.Lacks...)
+}
+
+func TestTheRESTServerOfRcloneIsUnderstood(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T) storage.Backend {
+		return at(t, servers.StartRcloneREST(t).Location, nil)
+	}, rest.Rclone.Lacks...) // as they are those of rclone
+	s := servers.StartRcloneREST(t, "--append-only", "--user", "user", "--pass", "right horse")
+	b := at(t, s.Location, settings.Values{"user": "user", "password": "right horse"})
+	save(t, b, packName, []byte("x"))
+	if err := b.Remove(t.Context(), packName); !errors.Is(err, storage.ErrPermanent) || !strings.Contains(err.Error(), "append-only") {
+		t.Errorf("Remove = %v, want ErrPermanent that says append-only", err)
+	}
+	if err := b.Save(t.Context(), packName, storage.Bytes([]byte("y"))); !errors.Is(err, storage.ErrExists) {
+		t.Errorf("Save of a name that is taken = %v, want ErrExists", err)
+	}
+	if _, err := at(t, s.Location, nil).Stat(t.Context(), "config"); !errors.Is(err, storage.ErrPermanent) {
+		t.Errorf("Stat without a password = %v, want ErrPermanent", err)
+	}
 }
 
 func TestRcloneServesBothProgramsOneRepository(t *testing.T) {
@@ -84,30 +103,19 @@ func TestRcloneEndsWhenItIsNotUsedAndIsStartedAgain(t *testing.T) {
 	beside := rclone(t)
 	b := of(t, rest.Rclone, t.TempDir(), beside)
 	save(t, b, "config", []byte("x"))
-	running := func() int { return len(descendants(t)) }
-	if n := running(); n != 1 {
+	if n := len(descendants(t)); n != 1 {
 		t.Fatalf("%d processes run after a call, want one rclone", n)
 	}
-	b.(interface{ CloseIdle() }).CloseIdle()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	for running() > 0 {
-		if clock.System.Sleep(ctx, 10*time.Millisecond) != nil {
-			t.Fatal("rclone doesn't end")
-		}
+	closeIdle(t, b)
+	if _, err := b.Stat(t.Context(), "config"); err != nil {
+		t.Errorf("Stat after rclone has ended: %v", err)
 	}
-	for _, pid := range func() []string {
-		if _, err := b.Stat(t.Context(), "config"); err != nil {
-			t.Errorf("Stat after rclone has ended: %v", err)
-		}
-		return descendants(t)
-	}() {
+	for _, pid := range descendants(t) {
 		if err := exec.Command("kill", "-9", pid).Run(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := b.Stat(t.Context(), "config")
-	if errors.Is(err, storage.ErrPermanent) {
+	if _, err := b.Stat(t.Context(), "config"); errors.Is(err, storage.ErrPermanent) {
 		t.Errorf("Stat after rclone was killed = %v, want none or one that passes", err)
 	}
 	if _, err := b.Stat(t.Context(), "config"); err != nil {
@@ -115,8 +123,20 @@ func TestRcloneEndsWhenItIsNotUsedAndIsStartedAgain(t *testing.T) {
 	}
 }
 
+// closeIdle closes the connection to rclone once the last request is over on both sides, and waits until rclone has ended.
+func closeIdle(t testing.TB, b storage.Backend) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+	defer cancel()
+	for b.(interface{ CloseIdle() }).CloseIdle(); len(descendants(t)) > 0; b.(interface{ CloseIdle() }).CloseIdle() {
+		if clock.System.Sleep(ctx, 10*time.Millisecond) != nil {
+			t.Fatal("rclone doesn't end")
+		}
+	}
+}
+
 // descendants returns the processes that this one has started.
-func descendants(t *testing.T) []string {
+func descendants(t testing.TB) []string {
 	t.Helper()
 	var all []string
 	tasks, err := filepath.Glob("/proc/self/task/*/children")

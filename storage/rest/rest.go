@@ -127,7 +127,7 @@ func (b *backend) stat(ctx context.Context, place string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	answer.Body.Close()
+	finish(answer)
 	if answer.ContentLength < 0 {
 		return 0, errors.New("the server doesn't say how large the file is")
 	}
@@ -158,7 +158,8 @@ func (b *backend) remove(ctx context.Context, place string) error {
 	if err != nil {
 		return err
 	}
-	return answer.Body.Close()
+	finish(answer)
+	return nil
 }
 
 // CloseIdle closes the connections that are kept for later calls. The backend stays usable.

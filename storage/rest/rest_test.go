@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,7 +50,11 @@ func of(t testing.TB, p storage.Provider, location string, beside settings.Value
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(b.(interface{ CloseIdle() }).CloseIdle)
+	t.Cleanup(func() {
+		if b.(interface{ CloseIdle() }).CloseIdle(); p.Kind == rest.Rclone.Kind {
+			closeIdle(t, b)
+		}
+	})
 	return b
 }
 
@@ -343,6 +348,39 @@ func TestAnAnswerBeforeTheWholeFileWasReadIsNoSuccess(t *testing.T) {
 	content := make([]byte, 64<<20)
 	if err := b.Save(t.Context(), packName, storage.Bytes(content)); err == nil {
 		t.Error("Save where the server reads nothing = nil error")
+	}
+}
+
+func TestOneConnectionServesCallAfterCall(t *testing.T) {
+	var connections atomic.Int32
+	s := servers.StartREST(t, servers.RESTOptions{})
+	v, err := rest.Provider.Parse(strings.TrimPrefix(s.Location, "rest:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := rest.Provider.Open(v, storage.Env{Clock: clock.System, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		connections.Add(1)
+		return loopback(ctx, network, address)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.(interface{ CloseIdle() }).CloseIdle)
+	for range 3 {
+		save(t, b, packName, []byte("12345"))
+		_ = b.Load(t.Context(), "data/00/"+strings.Repeat("0", 64), make([]byte, 1), 0) // is not found
+		if err := b.Load(t.Context(), packName, make([]byte, 3), 1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := list(t.Context(), b, "data"); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Remove(t.Context(), packName); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("calls one after the other take %d connections, want 1", n)
 	}
 }
 

@@ -79,7 +79,8 @@ func (b *backend) create(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the repository on the server: %w", err)
 	}
-	return answer.Body.Close()
+	finish(answer)
+	return nil
 }
 
 func (b *backend) post(ctx context.Context, place string, body storage.Body) error {
@@ -103,7 +104,7 @@ func (b *backend) post(ctx context.Context, place string, body storage.Body) err
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
+	finish(answer)
 	if _, err := content.Read(make([]byte, 1)); err != io.EOF {
 		return errors.New("the server answered before it had the whole file")
 	}

@@ -15,6 +15,8 @@ type conn struct {
 	ctx    context.Context // ends with the connection
 	hangUp func()          // ends the connection at once; may be called several times, from any goroutine
 
+	handles handles
+
 	ssh      *ssh.Client // nil where a command makes the connection, which looks after it by itself
 	wire     *listening  // as ssh
 	knocking atomic.Bool // the other side has yet to answer a knock

@@ -21,7 +21,7 @@ type login struct {
 	keys     []ssh.Signer
 	password string
 	agent    string // the socket of an SSH agent; "": none
-	known    ssh.HostKeyCallback
+	known    hosts
 	env      storage.Env
 }
 
@@ -50,7 +50,7 @@ func (l *login) open(ctx context.Context, wire *listening) (*conn, error) {
 	}
 	defer ours.close()
 	transport, channels, requests, err := ssh.NewClientConn(wire, l.address, &ssh.ClientConfig{User: l.user, Auth: l.methods(ours),
-		HostKeyCallback: checked(l.known), HostKeyAlgorithms: algorithms(l.known, l.address, wire.RemoteAddr())})
+		HostKeyCallback: l.known.checked(), HostKeyAlgorithms: l.known.algorithms(l.address, wire.RemoteAddr())})
 	if err != nil {
 		return nil, err
 	}

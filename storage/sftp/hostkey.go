@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
@@ -12,35 +13,41 @@ import (
 	"github.com/backstay/backstay/storage"
 )
 
+// hosts are the servers that are known.
+type hosts struct {
+	check       ssh.HostKeyCallback
+	authorities bool // some are known by who signed their keys
+}
+
 // knownHosts reads the keys of servers from lines as in ~/.ssh/known_hosts, and from a file of such lines.
-func knownHosts(lines, file string) (ssh.HostKeyCallback, error) {
-	var files []string
+func knownHosts(lines, file string) (hosts, error) {
 	if file != "" {
-		files = append(files, file)
-	}
-	if lines != "" {
-		temp, err := os.CreateTemp("", "known_hosts") // what reads it takes files only
+		content, err := os.ReadFile(file)
 		if err != nil {
-			return nil, err
+			return hosts{}, fmt.Errorf("read known hosts: %w", err)
 		}
-		defer func() { _ = os.Remove(temp.Name()) }() // it has no secrets
-		_, err = temp.WriteString(lines)
-		if err := errors.Join(err, temp.Close()); err != nil {
-			return nil, err
-		}
-		files = append(files, temp.Name())
+		lines = string(content) + "\n" + lines
 	}
-	known, err := knownhosts.New(files...)
+	temp, err := os.CreateTemp("", "known_hosts") // what reads it takes files only
 	if err != nil {
-		return nil, fmt.Errorf("read known hosts: %w", err)
+		return hosts{}, err
 	}
-	return known, nil
+	defer func() { _ = os.Remove(temp.Name()) }() // it has no secrets
+	_, err = temp.WriteString(lines)
+	if err := errors.Join(err, temp.Close()); err != nil {
+		return hosts{}, err
+	}
+	check, err := knownhosts.New(temp.Name())
+	if err != nil {
+		return hosts{}, fmt.Errorf("read known hosts: %s", strings.ReplaceAll(err.Error(), temp.Name()+":", "line "))
+	}
+	return hosts{check, strings.Contains(lines, "@cert-authority")}, nil
 }
 
 // checked lets only known keys pass. Its errors say what to do.
-func checked(known ssh.HostKeyCallback) ssh.HostKeyCallback {
+func (h hosts) checked() ssh.HostKeyCallback {
 	return func(host string, remote net.Addr, key ssh.PublicKey) error {
-		err := known(host, remote, key)
+		err := h.check(host, remote, key)
 		if err == nil {
 			return nil
 		}
@@ -65,10 +72,10 @@ func checked(known ssh.HostKeyCallback) ssh.HostKeyCallback {
 }
 
 // algorithms are those of the keys that are known of a server, so that it shows one of these and not another that it has too. None:
-// nothing is known of it.
-func algorithms(known ssh.HostKeyCallback, host string, remote net.Addr) []string {
+// any may be shown, since nothing is known of it, or it may have a signed key.
+func (h hosts) algorithms(host string, remote net.Addr) []string {
 	var unknown *knownhosts.KeyError
-	if !errors.As(known(host, remote, nobody{}), &unknown) {
+	if h.authorities || !errors.As(h.check(host, remote, nobody{}), &unknown) {
 		return nil
 	}
 	var all []string

@@ -96,8 +96,8 @@ func (b *backend) walk(ctx context.Context, root string, found func(file string,
 	return nil
 }
 
-// listers is how many folders are read at once: enough that the 256 folders of packs take the time of a few dozen round trips.
-const listers = 8
+// listers is how many folders are read at once. One takes four round trips, so that the 256 folders of packs take 64.
+const listers = 16
 
 // readDirs reads folders, several at once, and calls each for one after the other.
 func (b *backend) readDirs(ctx context.Context, dirs []string, each func(dir string, infos []fs.FileInfo) error) error {

@@ -105,6 +105,18 @@ func TestTheKeysOfAnAgentAreUsed(t *testing.T) {
 	signer, _ := ssh.NewSignerFromKey(private)
 	s := servers.StartOwnSSH(t, t.TempDir(), servers.OwnSSHOptions{Key: signer.PublicKey()})
 	save(t, open(t, own(s, settings.Values{"agent": socket})), "config", []byte("x"))
+	locked, err := ssh.MarshalPrivateKeyWithPassphrase(private, "", []byte("hidden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, pem.EncodeToMemory(locked), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	save(t, open(t, own(s, settings.Values{"agent": socket, "private-key-file": file})), packName, []byte("x"))
+	if _, err := opened(own(s, settings.Values{"private-key-file": file})); err == nil || !strings.Contains(err.Error(), "agent") {
+		t.Errorf("Open with a key that has a passphrase, and no agent = %v, want an error that says both", err)
+	}
 	_, err = open(t, own(s, settings.Values{"agent": socket + "none"})).Stat(t.Context(), "config")
 	if err == nil || !strings.Contains(err.Error(), "agent") {
 		t.Errorf("Stat with an agent that isn't there = %v, want an error that says so", err)
@@ -159,6 +171,25 @@ func TestOnlyAKnownServerIsTalkedTo(t *testing.T) {
 				t.Errorf("%s: Stat = %v, want an error that says %q", tt.says, err, want)
 			}
 		}
+	}
+}
+
+func TestAServerMayBeKnownByWhoSignedItsKey(t *testing.T) {
+	var authorities []ssh.Signer
+	for range 2 {
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer, _ := ssh.NewSignerFromKey(private)
+		authorities = append(authorities, signer)
+	}
+	s := servers.StartOwnSSH(t, t.TempDir(), servers.OwnSSHOptions{Password: "x", CA: authorities[0]})
+	save(t, open(t, own(s, settings.Values{"password": "x"})), "config", []byte("x"))
+	other := "@cert-authority " + knownhosts.Line([]string{s.Address}, authorities[1].PublicKey())
+	_, err := open(t, own(s, settings.Values{"password": "x", "known-hosts": other})).Stat(t.Context(), "config")
+	if !errors.Is(err, storage.ErrPermanent) {
+		t.Errorf("Stat of a server whose key another has signed = %v, want ErrPermanent", err)
 	}
 }
 

@@ -184,3 +184,14 @@ func (p *pool) closeIdle() {
 		}
 	}
 }
+
+// forget closes a file that is about to be removed, which a connection may have kept open.
+func (p *pool) forget(file string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.slots {
+		if c := p.slots[i].conn; c != nil {
+			c.handles.forget(file)
+		}
+	}
+}

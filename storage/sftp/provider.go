@@ -35,7 +35,10 @@ var Provider = storage.Provider{Kind: "sftp", Title: "SFTP server", Connections:
 		{Name: "command", Title: "Command", Local: true, Help: "A command that makes the connection instead, and speaks SFTP over its input and output, such as: ssh HOST -s sftp. " +
 			"It is run without a shell, and looks after keys and known hosts by itself."},
 		{Name: "args", Title: "Arguments of ssh", Local: true, Help: "Arguments for the ssh of this machine, which then makes the connection by its own configuration."},
-	}}
+	},
+	Lacks: []storage.Lack{{Promise: "of several saves of one name one succeeds",
+		Why: "OpenSSH keeps it. Other servers may replace a file when they rename another; there it is only known that the name was free when the save " +
+			"began. Files are named after their content, so both are the same; of two that make a repository in one place at the same moment, the last may win."}}}
 
 const forms = "want USER@HOST:/PATH, HOST:PATH or //USER@HOST:PORT//PATH"
 
@@ -132,28 +135,27 @@ func newLogin(v settings.Values, env storage.Env) (*login, error) {
 		known: known, env: env}, nil
 }
 
-// privateKeys reads the keys that are given, as they are or in a file.
-func privateKeys(v settings.Values) (keys []ssh.Signer, err error) {
-	for _, name := range []string{"private-key", "private-key-file"} {
-		content := []byte(v[name])
-		if len(content) == 0 {
-			continue
-		}
-		if name == "private-key-file" {
-			if content, err = os.ReadFile(v[name]); err != nil {
-				return nil, fmt.Errorf("setting %q: %w", name, err)
-			}
-		}
-		key, err := privateKey(content, v["passphrase"])
-		if errors.Is(err, errLocked) && name == "private-key-file" && v["agent"] != "" {
-			continue // the agent is there to have it open
-		}
-		if err != nil {
+// privateKeys reads the key that is given, as it is or else in a file.
+func privateKeys(v settings.Values) ([]ssh.Signer, error) {
+	name, content := "private-key", []byte(v["private-key"])
+	if file := v["private-key-file"]; len(content) == 0 && file != "" {
+		var err error
+		name = "private-key-file"
+		if content, err = os.ReadFile(file); err != nil {
 			return nil, fmt.Errorf("setting %q: %w", name, err)
 		}
-		keys = append(keys, key)
 	}
-	return keys, nil
+	if len(content) == 0 {
+		return nil, nil
+	}
+	key, err := privateKey(content, v["passphrase"])
+	if err == errLocked && name == "private-key-file" && (v["agent"] != "" || v["password"] != "") {
+		return nil, nil // the file may be one that happens to be there, or is open in the agent
+	}
+	if err != nil {
+		return nil, fmt.Errorf("setting %q: %w", name, err)
+	}
+	return []ssh.Signer{key}, nil
 }
 
 var errLocked = errors.New("the key has a passphrase: give it as \"passphrase\", or use an SSH agent")

@@ -60,12 +60,16 @@ func (b *backend) Load(ctx context.Context, name string, p []byte, offset int64)
 }
 
 func load(ctx context.Context, c *conn, file string, p []byte, offset int64) error {
-	f, err := c.Open(file)
+	f, err := c.handles.open(c.Client, file)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }() // only read from: its answer changes nothing
-	return readAt(ctx, f, p, offset)
+	defer c.handles.release(f)
+	if err := readAt(ctx, f.File, p, offset); err != nil {
+		c.handles.forget(file) // the next try opens it anew
+		return err
+	}
+	return nil
 }
 
 // piece is how many bytes are read between two looks at the context. It is more than is asked for at once.
@@ -117,6 +121,7 @@ func stat(c *conn, file string) (fs.FileInfo, error) {
 func (b *backend) Remove(ctx context.Context, name string) error {
 	file, err := b.path(name)
 	if err == nil {
+		b.pool.forget(file)
 		err = b.pool.with(ctx, func(c *conn) error { return remove(c, file) })
 	}
 	if err != nil {

@@ -85,6 +85,13 @@ func TestBackendKeepsThePromises(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) storage.Backend {
 		dir := t.TempDir()
 		return open(t, at(s, dir))
+	}) // of OpenSSH nothing is lacking
+}
+
+func TestBackendKeepsThePromisesOnAnotherServer(t *testing.T) {
+	s := servers.StartOwnSSH(t, "/", servers.OwnSSHOptions{Password: "x"})
+	storagetest.Run(t, func(t *testing.T) storage.Backend {
+		return open(t, own(s, settings.Values{"password": "x", "path": t.TempDir()}))
 	}, sftp.Provider.Lacks...)
 }
 

@@ -93,15 +93,24 @@ func (s *SFTP) Location(dir string) string {
 }
 
 // SignalSessions sends a signal to the processes that serve the connections there are, and returns how many there were.
-func (s *SFTP) SignalSessions(t testing.TB, signal syscall.Signal) (sessions int) {
+func (s *SFTP) SignalSessions(t testing.TB, signal syscall.Signal) int {
+	t.Helper()
+	sessions := s.Sessions(t)
+	for _, pid := range sessions {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Fatal(err)
+		}
+	}
+	return len(sessions)
+}
+
+// Sessions returns the processes that serve the connections there are. Where the user isn't the one who runs sshd each has a guardian,
+// which is one of them.
+func (s *SFTP) Sessions(t testing.TB) (sessions []int) {
 	t.Helper()
 	for _, pid := range childrenOf(t, s.pid) {
-		for _, pid := range append(childrenOf(t, pid), pid) { // one with the rights of the user, and its guardian
-			if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-				t.Fatal(err)
-			}
-		}
-		sessions++
+		sessions = append(sessions, pid)
+		sessions = append(sessions, childrenOf(t, pid)...)
 	}
 	return sessions
 }

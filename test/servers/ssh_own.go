@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"io"
@@ -15,9 +16,10 @@ import (
 
 // OwnSSHOptions say who may log in.
 type OwnSSHOptions struct {
-	Password    string // "": nobody with a password
-	Interactive bool   // the password is asked for in a dialogue
-	Key         ssh.PublicKey
+	Password    string        // "": nobody with a password
+	Interactive bool          // the password is asked for in a dialogue
+	Key         ssh.PublicKey // nil: nobody with a key
+	CA          ssh.Signer    // nil, or who signs the server's own key
 }
 
 // OwnSSH is an SSH server within the test, for the ways to log in that sshd doesn't offer without the system's users. Its SFTP is
@@ -36,6 +38,13 @@ func StartOwnSSH(t testing.TB, dir string, opt OwnSSHOptions) *OwnSSH {
 		t.Fatal(err)
 	}
 	config := opt.config()
+	known := knownhosts.Line
+	if opt.CA != nil {
+		key, public = signedKey(t, key, opt.CA), opt.CA.PublicKey()
+		known = func(hosts []string, key ssh.PublicKey) string {
+			return "@cert-authority " + knownhosts.Line(hosts, key)
+		}
+	}
 	config.AddHostKey(key)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -65,7 +74,21 @@ func StartOwnSSH(t testing.TB, dir string, opt OwnSSHOptions) *OwnSSH {
 		mu.Unlock()
 		serving.Wait()
 	})
-	return &OwnSSH{Address: l.Addr().String(), KnownHosts: knownhosts.Line([]string{l.Addr().String()}, public)}
+	return &OwnSSH{Address: l.Addr().String(), KnownHosts: known([]string{l.Addr().String()}, public)}
+}
+
+// signedKey is the key of a server at 127.0.0.1 with the certificate that ca gives it.
+func signedKey(t testing.TB, key, ca ssh.Signer) ssh.Signer {
+	t.Helper()
+	cert := &ssh.Certificate{Key: key.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"127.0.0.1"}, ValidBefore: ssh.CertTimeInfinity}
+	if err := cert.SignCert(rand.Reader, ca); err != nil {
+		t.Fatal(err)
+	}
+	signed, err := ssh.NewCertSigner(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
 }
 
 func (o OwnSSHOptions) config() *ssh.ServerConfig {
