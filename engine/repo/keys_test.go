@@ -195,7 +195,7 @@ func TestAKeyThatVanishesWhileItIsLookedForIsPassedOver(t *testing.T) {
 	weakKey(t, r, "q", "u")
 	first := names(t, inner, Keys)[0]
 	password := map[bool]string{true: "q", false: "p"}[first == Keys.Name(r.CurrentKey())]
-	b := storagetest.NewFaulty(inner, storagetest.Faults{At: []storagetest.At{{N: 2, Op: storagetest.Stat, Fault: storagetest.Vanish}}})
+	b := storagetest.NewFaulty(inner, storagetest.Faults{At: []storagetest.At{{N: 1, Op: storagetest.Load, Fault: storagetest.Vanish}}})
 	if _, err := Open(t.Context(), b, password, Options{}); err != nil {
 		t.Errorf("Open = %v, want the other key to be used", err)
 	}

@@ -151,7 +151,8 @@ type Repo struct {
 
 	loading sync.Mutex // held by LoadIndex
 
-	copies copies // of small files
+	copies copies   // of small files
+	sizes  sync.Map // int64 by name, of files but packs: what a listing told need not be asked for again
 
 	unguarded sync.Once // tells that locks have no local files
 
@@ -208,6 +209,9 @@ func (r *Repo) List(ctx context.Context, t FileType) iter.Seq2[FileInfo, error] 
 			}
 			if there != nil {
 				there[id] = true
+			}
+			if t != Packs {
+				r.sizes.Store(info.Name, info.Size)
 			}
 			if !yield(FileInfo{ID: id, Size: info.Size}, nil) {
 				return
@@ -284,14 +288,14 @@ func (r *Repo) LoadRaw(ctx context.Context, t FileType, id crypto.ID) ([]byte, e
 }
 
 func (r *Repo) loadRaw(ctx context.Context, t FileType, id crypto.ID) ([]byte, error) {
-	info, err := r.backend.Stat(ctx, t.Name(id))
+	size, err := r.size(ctx, t.Name(id))
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", t.short(id), err)
 	}
-	if info.Size > maxSize[t] {
-		return nil, &DamageError{Type: t, ID: id, Err: fmt.Errorf("%d bytes are more than such a file may have", info.Size)}
+	if size > maxSize[t] {
+		return nil, &DamageError{Type: t, ID: id, Err: fmt.Errorf("%d bytes are more than such a file may have", size)}
 	}
-	p := make([]byte, info.Size)
+	p := make([]byte, size)
 	if err := r.backend.Load(ctx, t.Name(id), p, 0); err != nil {
 		return nil, fmt.Errorf("load %s: %w", t.short(id), err)
 	}
@@ -299,6 +303,15 @@ func (r *Repo) loadRaw(ctx context.Context, t FileType, id crypto.ID) ([]byte, e
 		return nil, &DamageError{Type: t, ID: id, Err: errHash}
 	}
 	return p, nil
+}
+
+// size returns the size of a file as a listing told it, which counts once: who comes again may have been told wrongly.
+func (r *Repo) size(ctx context.Context, name string) (int64, error) {
+	if size, told := r.sizes.LoadAndDelete(name); told {
+		return size.(int64), nil
+	}
+	info, err := r.backend.Stat(ctx, name)
+	return info.Size, err
 }
 
 // LoadFile returns the JSON of an unpacked file: an index, a snapshot, a lock.

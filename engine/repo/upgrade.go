@@ -83,7 +83,10 @@ func (r *Repo) saveConfig(ctx context.Context, sealed []byte) error {
 // findConfig looks whether there is a config, and ends an upgrade that left only the next one. That asks for no lock: without a
 // config nobody works here.
 func (r *Repo) findConfig(ctx context.Context) error {
-	_, err := r.backend.Stat(ctx, string(Config))
+	info, err := r.backend.Stat(ctx, string(Config))
+	if err == nil {
+		r.sizes.Store(string(Config), info.Size)
+	}
 	if !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}

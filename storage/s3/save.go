@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
@@ -48,7 +49,8 @@ func (b *Backend) save(ctx context.Context, name string, body storage.Body) erro
 	if err != nil {
 		return err
 	}
-	if _, again := b.unanswered.LoadAndDelete(name); again || b.conditions.Load() != keeps {
+	own := ownName(name, hash)
+	if _, again := b.unanswered.LoadAndDelete(name); again || !own && b.conditions.Load() != keeps {
 		if err := b.lookFor(ctx, name); err != nil {
 			return err
 		}
@@ -57,7 +59,7 @@ func (b *Backend) save(ctx context.Context, name string, body storage.Body) erro
 		return err
 	}
 	b.seen.Store(true)
-	if b.conditions.Load() == untold {
+	if b.conditions.Load() == untold && !own {
 		b.probe(ctx, name, body, hash)
 	}
 	return nil
@@ -79,6 +81,10 @@ func (b *Backend) store(ctx context.Context, name string, body storage.Body, has
 		}
 	}
 }
+
+// ownName reports whether a name is the hash of the content, as most are in a repository. What replaces such a file is the same, so it does
+// no harm where a store doesn't know conditional writes, and the time to find that out is saved.
+func ownName(name string, hash [32]byte) bool { return path.Base(name) == hex.EncodeToString(hash[:]) }
 
 // lookFor returns ErrExists where a name is taken.
 func (b *Backend) lookFor(ctx context.Context, name string) error {
