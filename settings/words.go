@@ -5,38 +5,44 @@ import (
 	"strings"
 )
 
-// Words splits a command line into its words, which are handed to a program as they are: there is no shell. Words are separated by
-// blanks; within single or double quotes a blank is a part of the word, and a backslash outside of single quotes keeps the
-// meaning from the character after it.
-func Words(line string) ([]string, error) {
+var errQuote = errors.New("a quote is not closed")
+
+// Words takes a command apart as a shell does, but runs nothing and expands nothing: words are separated by white
+// space; within '…' all is literal; within "…" a backslash keeps its meaning before ", \, $ and ` only; elsewhere it makes
+// the next character literal.
+func Words(s string) ([]string, error) {
 	var words []string
 	var word strings.Builder
-	var quote rune
-	inWord, escaped := false, false
-	for _, r := range line {
-		switch {
-		case escaped:
-			word.WriteRune(r)
-			escaped = false
-		case r == '\\' && quote != '\'':
-			inWord, escaped = true, true
-		case quote != 0 && r == quote:
+	inWord, quote := false, byte(0)
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && quote != '\'':
+			if i+1 == len(s) {
+				return nil, errors.New("nothing follows the last backslash")
+			}
+			i++
+			if quote == '"' && strings.IndexByte("\"\\$`", s[i]) < 0 {
+				word.WriteByte('\\')
+			}
+			word.WriteByte(s[i])
+			inWord = true
+		case quote != 0 && c == quote:
 			quote = 0
-		case quote == 0 && (r == '\'' || r == '"'):
-			inWord, quote = true, r
-		case quote == 0 && (r == ' ' || r == '\t'):
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote, inWord = c, true
+		case quote == 0 && strings.IndexByte(" \t\n\r", c) >= 0:
 			if inWord {
 				words = append(words, word.String())
+				word.Reset()
 			}
-			word.Reset()
 			inWord = false
 		default:
+			word.WriteByte(c)
 			inWord = true
-			word.WriteRune(r)
 		}
 	}
-	if quote != 0 || escaped {
-		return nil, errors.New("a quote isn't closed, or a backslash is the last character")
+	if quote != 0 {
+		return nil, errQuote
 	}
 	if inWord {
 		words = append(words, word.String())

@@ -5,26 +5,32 @@ import (
 	"testing"
 )
 
-func TestACommandLineIsSplitIntoItsWords(t *testing.T) {
-	for line, want := range map[string][]string{
-		"":                                  nil,
-		"  ":                                nil,
-		"ssh":                               {"ssh"},
-		" ssh  user@host\t-s sftp ":         {"ssh", "user@host", "-s", "sftp"},
-		`ssh -i "/a b/key" 'c d'`:           {"ssh", "-i", "/a b/key", "c d"},
-		`a"b c"d`:                           {"ab cd"},
-		`''  ""`:                            {"", ""},
-		`"it's" 'say "x"'`:                  {"it's", `say "x"`},
-		`a\ b \"c\" "d\"e" 'f\g'`:           {"a b", `"c"`, `d"e`, `f\g`},
-		"$(reboot) ; `reboot` | x > y && *": {"$(reboot)", ";", "`reboot`", "|", "x", ">", "y", "&&", "*"},
+func TestCommandsAreSplitAsByAShell(t *testing.T) {
+	for command, want := range map[string][]string{
+		``:                           nil,
+		"  \t\n":                     nil,
+		`cat file`:                   {"cat", "file"},
+		"  cat\t file \n":            {"cat", "file"},
+		`cat 'my file'`:              {"cat", "my file"},
+		`cat "my file"`:              {"cat", "my file"},
+		`cat my\ file`:               {"cat", "my file"},
+		`a''b ""`:                    {"ab", ""},
+		`'it'"'"'s'`:                 {"it's"},
+		`'\' "\a\"\\\$\` + "`" + `"`: {`\`, `\a"\$` + "`"},
+		`\'x\"`:                      {`'x"`},
+		`$HOME *.txt | x`:            {"$HOME", "*.txt", "|", "x"},
+		"ü 'ö ä'":                    {"ü", "ö ä"},
 	} {
-		if got, err := Words(line); err != nil || !slices.Equal(got, want) {
-			t.Errorf("Words(%q) = %q, %v, want %q", line, got, err, want)
+		if got, err := Words(command); err != nil || !slices.Equal(got, want) {
+			t.Errorf("Words(%q) = %q, %v, want %q", command, got, err, want)
 		}
 	}
-	for _, line := range []string{`"`, `'a`, `a\`, `"\"`} {
-		if got, err := Words(line); err == nil {
-			t.Errorf("Words(%q) = %q, want an error", line, got)
+}
+
+func TestCommandsThatAreNotFinishedAreRefused(t *testing.T) {
+	for _, command := range []string{`'`, `a "b`, `a 'b "`, `a\`, `"\`, `"a\"`} {
+		if got, err := Words(command); err == nil {
+			t.Errorf("Words(%q) = %q, want an error", command, got)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"strings"
 	"testing"
+
+	"github.com/backstay/backstay/settings"
 )
 
 // Words that are quoted come back as they were.
@@ -11,7 +13,7 @@ func FuzzSplitWords(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		words, err := splitWords(s)
+		words, err := settings.Words(s)
 		if err != nil {
 			return
 		}
@@ -19,7 +21,7 @@ func FuzzSplitWords(f *testing.F) {
 		for i, w := range words {
 			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 		}
-		again, err := splitWords(strings.Join(quoted, " "))
+		again, err := settings.Words(strings.Join(quoted, " "))
 		if err != nil || strings.Join(again, "\x00") != strings.Join(words, "\x00") {
 			t.Fatalf("%q is %q, which quoted is %q, %v", s, words, again, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/settings"
 )
 
 // password returns the password of a repository: from its flags, from the environment, or as somebody types it (asked).
@@ -89,7 +90,7 @@ func readText(what, name string) (string, error) {
 // passwordFromCommand returns what a command prints, without the white space around it. No shell has a part in it. Errors name
 // only the program, since its arguments may be secret.
 func (p *program) passwordFromCommand(ctx context.Context, command string) (string, error) {
-	words, err := splitWords(command)
+	words, err := settings.Words(command)
 	if err == nil && len(words) == 0 {
 		err = errors.New("it is empty")
 	}

@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/minio/minio-go/v7"
@@ -10,6 +12,27 @@ import (
 
 	"github.com/backstay/backstay/test/servers"
 )
+
+// serverCommands returns the commands restserver and sftpserver. They set $REST, a location that ends with a slash, and $SFTP, with $KEY and
+// $KNOWN to log in and $DIR, its folder.
+func serverCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"restserver": func(ts *testscript.TestScript, _ bool, _ []string) {
+			s := servers.StartREST(t, servers.RESTOptions{})
+			ts.Setenv("REST", s.Location)
+			ts.Setenv("RESTADDRESS", s.Address)
+		},
+		"sftpserver": func(ts *testscript.TestScript, _ bool, _ []string) {
+			s := servers.StartSFTP(t)
+			known := s.KeyFile + ".known"
+			ts.Check(os.WriteFile(known, []byte(s.KnownHosts+"\n"), 0o600))
+			ts.Setenv("SFTP", fmt.Sprintf("sftp://%s@%s:%s/%s", s.User, s.Host, s.Port, s.Dir))
+			ts.Setenv("KEY", s.KeyFile)
+			ts.Setenv("KNOWN", known)
+			ts.Setenv("DIR", s.Dir)
+		},
+	}
+}
 
 // s3Commands returns the commands s3server, which starts a store (its address is $S3, its keys are in the environment), and s3attack, which
 // deletes all objects whose key has a prefix, as somebody can who has the credentials.

@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "newrepo": quickRepo(t)}
 	maps.Copy(cmds, s3Commands(t))
+	maps.Copy(cmds, serverCommands(t))
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
