@@ -55,13 +55,14 @@ type driveUpload struct {
 
 const (
 	driveFolder = "application/vnd.google-apps.folder"
+	driveRoot   = "0AFroot"
 	drivePage   = 100 // files on a page of a listing at most, whatever was asked for
 )
 
 // NewDrive starts a double of an empty drive.
 func NewDrive(t testing.TB) *Drive {
 	d := &Drive{OAuth: newOAuth(false), sessions: make(map[string]*driveUpload)}
-	d.files = []*driveFile{{ID: "0AFroot", Name: "My Drive", Type: driveFolder}}
+	d.files = []*driveFile{{ID: driveRoot, Name: "My Drive", Type: driveFolder}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST oauth2.googleapis.com/token", d.token)
 	mux.HandleFunc("www.googleapis.com/drive/v3/files", d.admit(d.collection))
@@ -172,7 +173,10 @@ func driveQuery(q string) (func(*driveFile) bool, error) {
 
 func driveTerm(term string) (func(*driveFile) bool, error) {
 	if parent, found := strings.CutSuffix(term, " in parents"); found {
-		return func(f *driveFile) bool { return slices.Contains(f.Parents, strings.Trim(parent, "'")) }, nil
+		if parent = strings.Trim(parent, "'"); parent == "root" { // "the alias root"
+			parent = driveRoot
+		}
+		return func(f *driveFile) bool { return slices.Contains(f.Parents, parent) }, nil
 	}
 	name, value, _ := strings.Cut(term, "=")
 	value = strings.NewReplacer(`\'`, `'`, `\\`, `\`).Replace(strings.Trim(value, "'"))
