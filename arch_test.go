@@ -47,6 +47,8 @@ var verbs = []string{"archiver", "restorer", "checker", "pruner", "differ", "cop
 // modules says who imports which module of others. One that is not listed is imported by nobody.
 var modules = []edge{
 	{to: "github.com/klauspost/compress/...", from: "engine/...", why: "zstd, the compression of the repository format"},
+	{to: "github.com/rclone/rclone/...", from: "storage/rclone", why: "stores of many kinds"},
+	{to: "golang.org/x/net/...", from: "test/servers", why: "a WebDAV server for tests"},
 	{to: "golang.org/x/crypto/...", from: "engine/crypto", why: "scrypt and Poly1305: all sealing is in one package"},
 	{to: "golang.org/x/sync/...", from: "...", why: "groups of goroutines"},
 	{to: "golang.org/x/sys/...", from: "...", why: "system calls that the standard library has not"},

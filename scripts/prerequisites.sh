@@ -14,6 +14,8 @@ need setfattr attr
 need setfacl acl
 need strace strace
 need jq jq # the guides show it
+need /usr/sbin/apache2 apache2 # the tests start servers of their own
+need htpasswd apache2-utils
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -21,6 +21,7 @@ import (
 	"github.com/backstay/backstay/storage/limit"
 	"github.com/backstay/backstay/storage/local"
 	"github.com/backstay/backstay/storage/metrics"
+	"github.com/backstay/backstay/storage/rclone"
 	"github.com/backstay/backstay/storage/retry"
 )
 
@@ -55,7 +56,7 @@ func (o Options) withDefaults() Options {
 
 // Storages lists every kind of storage.
 func Storages() []storage.Provider {
-	return []storage.Provider{local.Provider}
+	return []storage.Provider{local.Provider, rclone.WebDAV}
 }
 
 // Open returns the storage at a location, which counts what it is asked. Whether anything is there shows when it is first

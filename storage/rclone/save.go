@@ -1,0 +1,173 @@
+package rclone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"time"
+
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/hash"
+	"github.com/rclone/rclone/fs/object"
+
+	"github.com/backstay/backstay/storage"
+)
+
+// grace is how long a failed Save may take to take away what it made, after its context has ended too.
+const grace = 5 * time.Second
+
+// Save implements storage.Backend. Where the store knows checksums it reads the content twice: they are sent ahead of it.
+func (b *Backend) Save(ctx context.Context, name string, body storage.Body) error {
+	return b.do(ctx, "save", name, func(ctx context.Context, f fs.Fs) error {
+		if err := checkName(name); err != nil {
+			return err
+		}
+		if err := b.checkFree(ctx, f, name); err != nil {
+			return err
+		}
+		sums, err := checksums(ctx, body, f.Hashes())
+		if err != nil {
+			return err
+		}
+		if b.remote.create {
+			return b.create(ctx, f, name, body, sums)
+		}
+		if b.remote.serial {
+			unlock, err := b.folders.enter(ctx, f, path.Dir(name))
+			if err != nil {
+				return err
+			}
+			defer unlock()
+		}
+		return b.rename(ctx, f, name, body, sums)
+	})
+}
+
+// checkFree returns an error if the name is taken, or if that can't be told.
+func (b *Backend) checkFree(ctx context.Context, f fs.Fs, name string) error {
+	_, err := f.NewObject(ctx, name)
+	switch {
+	case err == nil:
+		return storage.ErrExists
+	case errors.Is(err, fs.ErrorObjectNotFound):
+		return nil
+	}
+	return err
+}
+
+// create puts the file under its name.
+func (b *Backend) create(ctx context.Context, f fs.Fs, name string, body storage.Body, sums map[hash.Type]string) error {
+	object, err := b.put(ctx, f, name, body, sums)
+	if err != nil {
+		return err
+	}
+	if err := compare(ctx, object, body, sums); err != nil {
+		return b.discard(ctx, object, err)
+	}
+	b.known.put(name, object)
+	return nil
+}
+
+// rename puts the file under a temporary name and then gives it its own.
+func (b *Backend) rename(ctx context.Context, f fs.Fs, name string, body storage.Body, sums map[hash.Type]string) error {
+	var random [16]byte
+	if _, err := io.ReadFull(b.env.Rand, random[:]); err != nil {
+		return fmt.Errorf("read random bytes: %w", err)
+	}
+	temp := path.Join(path.Dir(name), fmt.Sprintf("%s%x", tempPrefix, random))
+	made, err := b.put(ctx, f, temp, body, sums)
+	if err != nil {
+		return b.discardName(ctx, f, temp, err)
+	}
+	if err := compare(ctx, made, body, sums); err != nil {
+		return b.discard(ctx, made, err)
+	}
+	move := f.Features().Move
+	if move == nil {
+		return b.discard(ctx, made, fmt.Errorf("rclone's %s can't rename", b.remote.backend))
+	}
+	moved, err := move(ctx, made, name)
+	if err != nil {
+		return b.discard(ctx, made, err)
+	}
+	if moved.Size() != body.Size {
+		return fmt.Errorf("the file has %d bytes after writing %d", moved.Size(), body.Size)
+	}
+	b.known.put(name, moved)
+	return nil
+}
+
+// put sends the content. Its error is that of the body, if there is one, or the end of the context, rather than what rclone makes of it.
+func (b *Backend) put(ctx context.Context, f fs.Fs, name string, body storage.Body, sums map[hash.Type]string) (fs.Object, error) {
+	exact := body.Exact(ctx)
+	defer exact.Close()
+	if err := exact.Err(); err != nil { // an empty body isn't read
+		return nil, err
+	}
+	info := object.NewStaticObjectInfo(name, b.env.Clock.Now(), body.Size, true, sums, nil).WithMimeType("application/octet-stream")
+	made, err := f.Put(ctx, exact, info)
+	if err != nil {
+		if bodyErr := exact.Err(); bodyErr != nil {
+			return nil, bodyErr
+		}
+		return nil, err
+	}
+	return made, nil
+}
+
+// checksums returns those of the content that a store knows, by a reading that also finds out whether the content is of its size.
+func checksums(ctx context.Context, body storage.Body, known hash.Set) (map[hash.Type]string, error) {
+	if known.Count() == 0 {
+		return nil, nil
+	}
+	h, err := hash.NewMultiHasherTypes(known)
+	if err != nil {
+		return nil, err
+	}
+	exact := body.Exact(ctx)
+	defer exact.Close()
+	if _, err := io.Copy(h, exact); err != nil {
+		return nil, err
+	}
+	return h.Sums(), nil
+}
+
+// compare returns an error unless the store has what was sent, as far as it says so.
+func compare(ctx context.Context, made fs.Object, body storage.Body, sums map[hash.Type]string) error {
+	if made.Size() != body.Size {
+		return fmt.Errorf("the store has %d bytes after %d were sent", made.Size(), body.Size)
+	}
+	for kind, sum := range sums {
+		there, err := made.Hash(ctx, kind)
+		if err != nil {
+			return err
+		}
+		if there != "" && there != sum {
+			return fmt.Errorf("the store has a content of %s %s after one of %s was sent", kind, there, sum)
+		}
+	}
+	return nil
+}
+
+// discard removes what a failed Save made, and returns the reason.
+func (b *Backend) discard(ctx context.Context, made fs.Object, reason error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	return b.left(made.Remove(ctx), made.Remote(), reason)
+}
+
+// discardName is discard for what may be there in part.
+func (b *Backend) discardName(ctx context.Context, f fs.Fs, name string, reason error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	return b.left(remove(ctx, f, name), name, reason)
+}
+
+func (b *Backend) left(err error, name string, reason error) error {
+	if err == nil || b.gone(err) || errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) {
+		return reason
+	}
+	return fmt.Errorf("%w (and %s may be left behind: %w)", reason, name, err)
+}
