@@ -38,6 +38,7 @@ type b2Version struct {
 	Name    string            `json:"fileName"`
 	Action  string            `json:"action"` // upload or hide
 	Size    int               `json:"contentLength"`
+	Size1   int               `json:"size"` // what version 1 of the API calls it in listings
 	SHA1    string            `json:"contentSha1"`
 	Type    string            `json:"contentType"`
 	Info    map[string]string `json:"fileInfo"`
@@ -222,7 +223,7 @@ func (b *B2) add(v *b2Version) {
 	b.created++
 	sum := sha1.Sum(v.content)
 	v.ID, v.Bucket, v.Size, v.SHA1 = fmt.Sprintf("4_zversion_%08d", b.created), b2BucketID, len(v.content), hex.EncodeToString(sum[:])
-	v.Created = time.Now().UnixMilli()
+	v.Size1, v.Created = v.Size, time.Now().UnixMilli()
 	b.files[v.Name] = append([]*b2Version{v}, b.files[v.Name]...)
 }
 
