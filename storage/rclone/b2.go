@@ -49,7 +49,7 @@ func b2(v settings.Values) (remote, error) {
 	}
 	return remote{
 		backend: "b2", root: v["bucket"] + "/" + cleanFolder(v["prefix"]), ca: v["ca-certificate"], status: b2Reply,
-		create: true, alone: true, wrap: func(f fs.Fs, _ storage.Env) fs.Fs { return b2Fs{f} },
+		create: true, alone: true, wrap: func(f fs.Fs, _ storage.Env) fs.Fs { return newPatient(b2Fs{f}) },
 		options: map[string]string{
 			"account": v["account-id"], "key": v["account-key"],
 			"hard_delete":   "true",   // hidden files would be paid for until a rule of the bucket removes them
@@ -67,9 +67,9 @@ func b2Reply(err error) reply {
 	after, _ := pacer.IsRetryAfter(err)
 	r := reply{answer.Status, after}
 	switch answer.Code {
-	case "expired_auth_token", "bad_auth_token": // rclone has fetched another one by now, for the next try
-		if !strings.Contains(err.Error(), "failed to authenticate") {
-			r.code = 0
+	case "expired_auth_token", "bad_auth_token", "unknown": // unknown of HEAD, whose answer has no body
+		if answer.Status == http.StatusUnauthorized && !strings.Contains(err.Error(), "failed to authenticate") {
+			r.code = 0 // rclone has fetched another token by now, for the next try
 		}
 	case "cap_exceeded", "storage_cap_exceeded":
 		r.code = http.StatusInsufficientStorage

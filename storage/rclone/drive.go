@@ -38,7 +38,9 @@ func drive(v settings.Values) (remote, error) {
 	}
 	r, err := oauth("drive", v, v["service-account"] != "")
 	r.status, r.alone = driveReply, true
-	r.wrap = func(f fs.Fs, env storage.Env) fs.Fs { return newDriveFs(f, r.root, v["shared-drive"], env.Clock.Now) }
+	r.wrap = func(f fs.Fs, env storage.Env) fs.Fs {
+		return newPatient(newDriveFs(f, r.root, v["shared-drive"], env.Clock.Now))
+	}
 	r.set(map[string]string{
 		"service_account_credentials": v["service-account"], "team_drive": v["shared-drive"],
 		"pacer_min_sleep":   "5ms", // "12,000 queries per 60 seconds" is what Google allows a user
@@ -79,11 +81,16 @@ type driveFs struct {
 	now       func() time.Time
 
 	mu      sync.Mutex
-	folders map[string]string // guarded by mu: ids of the folders that are the only ones of their path, and stay so
+	folders map[string]driveFolder // guarded by mu: those that were found to be the only ones of their path
+}
+
+type driveFolder struct {
+	id    string
+	until time.Time // when to look again
 }
 
 func newDriveFs(f fs.Fs, root, top string, now func() time.Time) *driveFs {
-	return &driveFs{Fs: f, root: root, top: cmp.Or(top, "root"), now: now, folders: make(map[string]string)}
+	return &driveFs{Fs: f, root: root, top: cmp.Or(top, "root"), now: now, folders: make(map[string]driveFolder)}
 }
 
 // Features are rclone's, but for Move.
@@ -98,7 +105,7 @@ func (f *driveFs) NewObject(ctx context.Context, name string) (fs.Object, error)
 	o, err := f.Fs.NewObject(ctx, name)
 	switch {
 	case errors.Is(err, fs.ErrorObjectNotFound):
-		if _, twice := f.folder(ctx, path.Dir(path.Join(f.root, name))); twice != nil {
+		if _, twice := f.folder(ctx, path.Dir(path.Join(f.root, name)), false); twice != nil {
 			return nil, twice // it may be in the other one
 		}
 	case err == nil:
@@ -111,7 +118,7 @@ func (f *driveFs) NewObject(ctx context.Context, name string) (fs.Object, error)
 
 // List returns what a folder holds, if nothing on the way to it or in it is there twice.
 func (f *driveFs) List(ctx context.Context, dir string) (fs.DirEntries, error) {
-	if _, err := f.folder(ctx, path.Join(f.root, dir)); err != nil {
+	if _, err := f.folder(ctx, path.Join(f.root, dir), true); err != nil {
 		return nil, err
 	}
 	entries, err := f.Fs.List(ctx, dir)
@@ -144,7 +151,7 @@ func (f *driveFs) move(ctx context.Context, src fs.Object, name string) (fs.Obje
 // single returns an error if a file, or a folder that it is in, is there more than once.
 func (f *driveFs) single(ctx context.Context, name string) error {
 	full := path.Join(f.root, name)
-	parent, err := f.folder(ctx, path.Dir(full))
+	parent, err := f.folder(ctx, path.Dir(full), false)
 	if err != nil || parent == "" {
 		return err
 	}
@@ -155,21 +162,25 @@ func (f *driveFs) single(ctx context.Context, name string) error {
 	return err
 }
 
-// settled is how old a folder must be to be known as the only one of its name: who wants another one looks first, and sees it by then.
-const settled = time.Hour
+// A folder that is older than settled stays the only one of its name: whoever wants one sees it by then. Others are looked at again after
+// a moment, and by each listing.
+const (
+	settled = time.Hour
+	moment  = time.Minute
+)
 
 // folder returns the id of the only folder of a path, or "" if there is none.
-func (f *driveFs) folder(ctx context.Context, dir string) (id string, err error) {
+func (f *driveFs) folder(ctx context.Context, dir string, listing bool) (id string, err error) {
 	if dir == "." || dir == "" {
 		return f.top, nil
 	}
 	f.mu.Lock()
-	id = f.folders[dir]
+	known := f.folders[dir]
 	f.mu.Unlock()
-	if id != "" {
-		return id, nil
+	if left := known.until.Sub(f.now()); left > moment || left > 0 && !listing {
+		return known.id, nil
 	}
-	parent, err := f.folder(ctx, path.Dir(dir))
+	parent, err := f.folder(ctx, path.Dir(dir), listing)
 	if err != nil || parent == "" {
 		return "", err
 	}
@@ -180,12 +191,14 @@ func (f *driveFs) folder(ctx context.Context, dir string) (id string, err error)
 	if len(found) > 1 {
 		return "", several(dir)
 	}
+	known = driveFolder{found[0].Id, f.now().Add(moment)}
 	if made, err := time.Parse(time.RFC3339, found[0].CreatedTime); err == nil && f.now().Sub(made) > settled {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.folders[dir] = found[0].Id
+		known.until = f.now().AddDate(1, 0, 0)
 	}
-	return found[0].Id, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.folders[dir] = known
+	return known.id, nil
 }
 
 // query returns the files, or the folders, of a name in a folder.

@@ -21,9 +21,10 @@ func dropbox(v settings.Values) (remote, error) {
 	r, err := oauth("dropbox", v, false)
 	r.status = dropboxReply
 	r.set(map[string]string{
-		"batch_mode":   "off",   // a Save returns when its own file is there
-		"chunk_size":   "150Mi", // as much as goes in one piece, of which nothing is kept in memory
-		"skip_exports": "true",
+		"batch_mode":      "off",   // a Save returns when its own file is there
+		"chunk_size":      "150Mi", // as much as goes in one piece, of which nothing is kept in memory
+		"skip_exports":    "true",
+		"pacer_min_sleep": "1ms", // Dropbox says by itself when it has had enough
 	})
 	return r, err
 }

@@ -6,9 +6,11 @@ import (
 	"path"
 	"strings"
 
+	"github.com/rclone/rclone/fs"
 	"golang.org/x/oauth2"
 
 	"github.com/backstay/backstay/settings"
+	"github.com/backstay/backstay/storage"
 )
 
 // folder is the setting of services whose locations are a folder and nothing else.
@@ -41,7 +43,8 @@ func oauthFields(backend string) []settings.Field {
 
 // oauth is what is common to those services. What their user granted isn't asked for where there is another way in.
 func oauth(backend string, v settings.Values, otherwise bool) (remote, error) {
-	r := remote{backend: backend, root: cleanFolder(v["path"]), ca: v["ca-certificate"], options: map[string]string{
+	patience := func(f fs.Fs, _ storage.Env) fs.Fs { return newPatient(f) }
+	r := remote{backend: backend, wrap: patience, root: cleanFolder(v["path"]), ca: v["ca-certificate"], options: map[string]string{
 		"token": v["token"], "client_id": v["client-id"], "client_secret": v["client-secret"]}}
 	if v["token"] == "" && otherwise {
 		return r, nil

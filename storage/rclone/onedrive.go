@@ -18,9 +18,6 @@ var OneDrive = provide(storage.Provider{
 	Fields: append(append([]settings.Field{folder}, oauthFields("onedrive")...),
 		settings.Field{Name: "drive-id", Title: "Drive ID", Required: true, Env: []string{"RCLONE_ONEDRIVE_DRIVE_ID"},
 			Help: "Which drive: what rclone config shows as drive_id once it was led through onedrive."},
-		settings.Field{Name: "drive-type", Title: "Kind of drive", Required: true, Env: []string{"RCLONE_ONEDRIVE_DRIVE_TYPE"},
-			Kind: settings.Choice, Choices: []string{"personal", "business", "documentLibrary"},
-			Help: "Personal, business, or documentLibrary for SharePoint: what rclone config shows as drive_type."},
 		settings.Field{Name: "tenant", Title: "Tenant ID", Env: []string{"RCLONE_ONEDRIVE_TENANT"},
 			Help: "The ID of your organization at Microsoft, to log in as an application of its own with client ID and secret, without a token that ends."},
 		authority),
@@ -32,7 +29,12 @@ func onedrive(v settings.Values) (remote, error) {
 	}
 	r, err := oauth("onedrive", v, v["tenant"] != "")
 	r.status = onedriveReply
-	r.set(map[string]string{"drive_id": v["drive-id"], "drive_type": v["drive-type"]})
+	r.set(map[string]string{
+		"drive_id": v["drive-id"],
+		// Of other types rclone looks for a file beneath a folder that is called like the repository's own before it looks in that: with
+		// a repository in a folder "data" it takes data/data/config for data/config.
+		"drive_type": "personal",
+	})
 	if v["tenant"] != "" {
 		r.set(map[string]string{"tenant": v["tenant"], "client_credentials": "true"})
 	}

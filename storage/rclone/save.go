@@ -58,7 +58,7 @@ func (b *Backend) checkFree(ctx context.Context, f fs.Fs, name string) error {
 	switch {
 	case err == nil:
 		return storage.ErrExists
-	case errors.Is(err, fs.ErrorObjectNotFound):
+	case errors.Is(err, fs.ErrorObjectNotFound), errors.Is(err, fs.ErrorDirNotFound):
 		return nil
 	}
 	return err

@@ -30,6 +30,7 @@ type Drive struct {
 	mu       sync.Mutex
 	created  int          // guarded by mu, like the rest
 	files    []*driveFile // in the order of their making, which is that of listings
+	race     func()       // done before the next file is moved; nil: nothing
 	sessions map[string]*driveUpload
 }
 
@@ -86,6 +87,19 @@ func (d *Drive) Duplicate(t testing.TB, name string, content []byte) {
 		}
 	}
 	t.Fatalf("there is no file %q to duplicate", name)
+}
+
+// Race has another client make a file in a folder just before the next renaming.
+func (d *Drive) Race(t testing.TB, folder, name string, content []byte) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := slices.IndexFunc(d.files, func(f *driveFile) bool { return f.Name == folder })
+	if i < 0 {
+		t.Fatalf("there is no folder %q", folder)
+	}
+	parent := d.files[i].ID
+	d.race = func() { d.add(&driveFile{Name: name, Parents: []string{parent}}, content) }
 }
 
 func driveError(w http.ResponseWriter, status int, reason string) {
@@ -238,24 +252,26 @@ func (d *Drive) single(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPatch && !decode(w, r, &change) {
 		return
 	}
+	if r.Method == http.MethodGet && r.FormValue("alt") == "media" {
+		d.download(w, r)
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := d.find(r.PathValue("id"))
 	switch {
 	case f == nil:
 		driveError(w, 404, "notFound")
-	case r.Method == http.MethodGet && r.FormValue("alt") == "media":
-		content := f.content
-		d.mu.Unlock() // a reader may be slow
-		w.Header().Set("Content-Type", "application/octet-stream")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
-		d.mu.Lock()
 	case r.Method == http.MethodGet:
 		answer(w, 200, f)
 	case r.Method == http.MethodDelete:
 		d.files = slices.DeleteFunc(d.files, func(other *driveFile) bool { return other == f })
 		w.WriteHeader(204)
 	case r.Method == http.MethodPatch:
+		if d.race != nil && change.Name != "" {
+			d.race()
+			d.race = nil
+		}
 		f.Name, f.Modified = cmp.Or(change.Name, f.Name), cmp.Or(change.ModifiedTime, f.Modified)
 		if change.Trashed != nil {
 			f.Trashed = *change.Trashed
@@ -265,6 +281,23 @@ func (d *Drive) single(w http.ResponseWriter, r *http.Request) {
 		}
 		answer(w, 200, f)
 	}
+}
+
+// download is files.get with alt=media.
+func (d *Drive) download(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	var content []byte
+	f := d.find(r.PathValue("id"))
+	if f != nil {
+		content = f.content
+	}
+	d.mu.Unlock()
+	if f == nil {
+		driveError(w, 404, "notFound")
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
 // upload is files.create with content, at once or in a session.

@@ -1,0 +1,210 @@
+package rclone_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/settings"
+	"github.com/backstay/backstay/storage"
+	"github.com/backstay/backstay/storage/rclone"
+	"github.com/backstay/backstay/storage/retry"
+	"github.com/backstay/backstay/test/servers"
+)
+
+// imitated is a kind of storage with its double.
+type imitated struct {
+	storage.Provider
+	*servers.Double
+	values settings.Values
+	busy   func(after int) servers.Fault // how it says that it is asked too much
+	upload string                        // what the path of a request with content holds
+	page   string                        // what the path of a request for a listing holds
+}
+
+// imitations starts a double of each kind.
+func imitations(t *testing.T) []imitated {
+	t.Helper()
+	b, x, o, d := servers.NewB2(t), servers.NewDropbox(t), servers.NewOneDrive(t), servers.NewDrive(t)
+	return []imitated{
+		{rclone.B2, b.Double, b2At(b), func(after int) servers.Fault {
+			return servers.Refusing(429, after, `{"status":429,"code":"too_many_requests","message":"slow down"}`)
+		}, "/b2_upload_file/", "/b2_list_file_names"},
+		{rclone.Dropbox, x.Double, oauthAt(x.OAuth, x.Double), func(after int) servers.Fault {
+			return servers.Refusing(429, after, `{"error_summary":"too_many_requests/..","error":{"reason":{".tag":"too_many_requests"},"retry_after":`+string(rune('0'+after))+`}}`)
+		}, "/2/files/upload", "/list_folder"},
+		{rclone.OneDrive, o.Double, onedriveAt(o), func(after int) servers.Fault {
+			return servers.Refusing(429, after, `{"error":{"code":"activityLimitReached","message":"throttled"}}`)
+		}, "/up/", "/children"},
+		{rclone.Drive, d.Double, oauthAt(d.OAuth, d.Double), func(int) servers.Fault {
+			return servers.Refusing(403, 0, `{"error":{"code":403,"message":"User Rate Limit Exceeded","errors":[{"domain":"usageLimits","reason":"userRateLimitExceeded"}]}}`)
+		}, "/upload/drive/v3/files", "/drive/v3/files"},
+	}
+}
+
+// random returns content that no two tests share.
+func random(n int) []byte {
+	p := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{byte(n)}).Read(p)
+	return p
+}
+
+func path(part string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return strings.Contains(r.URL.Path, part) }
+}
+
+// isUpload holds for the requests that carry content, not for those that list at the same path.
+func (i imitated) isUpload(r *http.Request) bool {
+	return r.Method != http.MethodGet && path(i.upload)(r)
+}
+
+func TestThrottlingIsBusyOrPassesNeverPermanent(t *testing.T) {
+	for _, kind := range imitations(t) {
+		b := begun(t, kind.Provider, kind.values, kind)
+		if err := b.Save(t.Context(), "keys/a", storage.Bytes([]byte("x"))); err != nil {
+			t.Fatal(err)
+		}
+		kind.Break(servers.On(func(r *http.Request) bool { return !strings.HasSuffix(r.URL.Path, "token") }, kind.busy(2)))
+		_, err := b.Stat(t.Context(), "keys/a")
+		busy := (*storage.BusyError)(nil)
+		if kind.Kind == "drive" { // it doesn't say for how long
+			if err == nil || errors.Is(err, storage.ErrPermanent) || errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("%s: Stat while throttled = %v, want an error that passes", kind.Kind, err)
+			}
+			continue
+		}
+		if !errors.As(err, &busy) || busy.After != 2*time.Second {
+			t.Errorf("%s: Stat while throttled = %v, want a BusyError of 2 s", kind.Kind, err)
+		}
+	}
+}
+
+func TestThrottledCallsAreRepeated(t *testing.T) {
+	for _, kind := range imitations(t) {
+		t.Run(kind.Kind, func(t *testing.T) {
+			t.Parallel()
+			b := retry.New(begun(t, kind.Provider, kind.values, kind), retry.Options{Clock: clock.System})
+			var calls atomic.Int32
+			kind.Break(servers.On(func(*http.Request) bool { return calls.Add(1) <= 3 }, kind.busy(1)))
+			content := random(300_000)
+			if err := b.Save(t.Context(), "data/00/a", storage.Bytes(content)); err != nil {
+				t.Fatal(err)
+			}
+			kind.Break(nil)
+			if got, err := storage.LoadAll(t.Context(), b, "data/00/a"); err != nil || !bytes.Equal(got, content) {
+				t.Errorf("LoadAll = %d bytes, %v", len(got), err)
+			}
+		})
+	}
+}
+
+func TestABrokenUploadLeavesNothingOrAll(t *testing.T) {
+	for name, fault := range map[string]servers.Fault{
+		"cut at once":     servers.CutRequest(0),
+		"cut in the body": servers.CutRequest(100_000),
+		"lost answer":     servers.CutRequest(1 << 30),
+		"500":             servers.Refusing(500, 0, "{}"),
+		"cut answer":      servers.CutAnswer(10),
+	} {
+		for _, kind := range imitations(t) {
+			t.Run(name+"/"+kind.Kind, func(t *testing.T) {
+				t.Parallel()
+				b := begun(t, kind.Provider, kind.values, kind)
+				content := random(1 << 20)
+				kind.Break(servers.On(kind.isUpload, fault))
+				err := b.Save(t.Context(), "data/00/a", storage.Bytes(content))
+				if err == nil || errors.Is(err, storage.ErrPermanent) || errors.Is(err, storage.ErrExists) {
+					t.Errorf("Save = %v, want an error that passes", err)
+				}
+				kind.Break(nil)
+				switch got, err := storage.LoadAll(t.Context(), b, "data/00/a"); {
+				case errors.Is(err, storage.ErrNotFound):
+				case err != nil || !bytes.Equal(got, content):
+					t.Errorf("LoadAll after a broken Save = %d bytes, %v, want all or nothing", len(got), err)
+				case kind.Kind != "b2" || name != "lost answer" && name != "cut answer":
+					t.Error("the file is there after a broken Save") // only B2 has it by then: it knows no renaming
+				}
+				if err := b.Save(t.Context(), "data/00/a", storage.Bytes(content)); err != nil && !errors.Is(err, storage.ErrExists) {
+					t.Errorf("Save again: %v", err)
+				}
+				if got, err := storage.LoadAll(t.Context(), b, "data/00/a"); err != nil || !bytes.Equal(got, content) {
+					t.Errorf("LoadAll after Save again = %d bytes, %v", len(got), err)
+				}
+			})
+		}
+	}
+}
+
+func TestAListingThatBreaksOffIsAnError(t *testing.T) {
+	for _, kind := range imitations(t) {
+		t.Run(kind.Kind, func(t *testing.T) {
+			t.Parallel()
+			b := begun(t, kind.Provider, kind.values, kind)
+			for i := range 150 { // more than a page
+				if err := b.Save(t.Context(), "keys/"+string(rune('0'+i/100))+string(rune('0'+i/10%10))+string(rune('0'+i%10)), storage.Bytes(nil)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, fault := range []servers.Fault{servers.Refusing(500, 0, "{}"), servers.CutAnswer(200)} {
+				var pages atomic.Int32
+				kind.Break(servers.On(func(r *http.Request) bool {
+					return path(kind.page)(r) && !strings.Contains(r.FormValue("q"), "name=") && pages.Add(1) > 1
+				}, fault))
+				var last error
+				for _, err := range b.List(t.Context(), "keys") {
+					last = err
+				}
+				if last == nil || pages.Load() < 2 {
+					t.Errorf("List ended after %d pages with %v, want an error", pages.Load(), last)
+				}
+			}
+		})
+	}
+}
+
+func TestACutDownloadIsAnError(t *testing.T) {
+	for _, kind := range imitations(t) {
+		b := begun(t, kind.Provider, kind.values, kind)
+		content := random(200_000)
+		if err := b.Save(t.Context(), "data/00/a", storage.Bytes(content)); err != nil {
+			t.Fatal(err)
+		}
+		p := make([]byte, len(content))
+		kind.Break(servers.CutAnswer(100_000))
+		if err := b.Load(t.Context(), "data/00/a", p, 0); err == nil || errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrPermanent) {
+			t.Errorf("%s: Load over a connection that breaks = %v, want an error that passes", kind.Kind, err)
+		}
+		kind.Break(nil)
+		if err := b.Load(t.Context(), "data/00/a", p, 0); err != nil || !bytes.Equal(p, content) {
+			t.Errorf("%s: Load afterwards: %v", kind.Kind, err)
+		}
+	}
+}
+
+func TestACallEndsWithItsContextWhileThrottled(t *testing.T) {
+	for _, kind := range imitations(t) {
+		t.Run(kind.Kind, func(t *testing.T) {
+			t.Parallel()
+			b := begun(t, kind.Provider, kind.values, kind)
+			kind.Break(kind.busy(9))
+			for range 3 {
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				start := time.Now()
+				if _, err := b.Stat(ctx, "keys/a"); err == nil {
+					t.Error("Stat while throttled = nil error")
+				}
+				cancel()
+				if took := time.Since(start); took > 2*time.Second {
+					t.Fatalf("Stat took %v after its context ended at 300ms", took)
+				}
+			}
+		})
+	}
+}
