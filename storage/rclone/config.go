@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -20,16 +22,18 @@ import (
 
 // remote says how a backend of rclone is opened.
 type remote struct {
-	backend string            // its name in rclone, such as "webdav"
-	options map[string]string // by rclone's names, passwords in clear
-	root    string            // the folder of the repository, as rclone takes it
-	headers map[string]string // sent with each request, whatever rclone says
-	ca      string            // certificates in PEM that the server may be signed by; "": those of the system
-	target  string            // HOST:PORT of a protocol without proxies; "": HTTP, which goes through one
-	create  bool              // files are put under their names at once, since the store shows them only when they are whole
-	serial  bool              // the server refuses to make one folder twice at a time
-	secrets []string          // what no error may show
-	status  func(error) reply // what the store answered; may be nil
+	backend  string            // its name in rclone, such as "webdav"
+	options  map[string]string // by rclone's names, passwords in clear
+	root     string            // the folder of the repository, as rclone takes it
+	headers  map[string]string // sent with each request, whatever rclone says
+	ca       string            // certificates in PEM that the server may be signed by; "": those of the system
+	target   string            // HOST:PORT of a protocol without proxies; "": HTTP, which goes through one
+	alone    bool              // the backend doesn't heed contexts: one call at a time uses it, and is cut off
+	replaces bool              // the store replaces when it renames
+	create   bool              // files are put under their names at once, since the store shows them only when they are whole
+	serial   bool              // the server refuses to make one folder twice at a time
+	secrets  []string          // what no error may show
+	status   func(error) reply // what the store answered; may be nil
 
 	// prepare sets up the connections of a backend that can be handed a transport. It gets the context of all that the backend does,
 	// and returns the one to use. nil: the backend is led through a tunnel.
@@ -131,6 +135,17 @@ func (r remote) configure(ctx context.Context, proxy string) context.Context {
 		c.Headers = append(c.Headers, &fs.HTTPOption{Key: name, Value: value})
 	}
 	return ctx
+}
+
+// at is the remote with another address to connect to.
+func (r remote) at(address net.Addr) remote {
+	host, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		panic(err) // the address of a listener has both
+	}
+	r.options = maps.Clone(r.options)
+	r.options["host"], r.options["port"] = host, port
+	return r
 }
 
 // trust has rclone trust the certificates of this remote: it wants them in a file, which it reads while it opens. The file is gone

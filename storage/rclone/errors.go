@@ -102,11 +102,3 @@ func (b *Backend) clean(err error) string {
 	}
 	return text
 }
-
-// withReason adds to an error of rclone why the tunnel could make no connection: rclone only knows that it couldn't.
-func withReason(err, reason error) error {
-	if reason == nil || !strings.Contains(err.Error(), "socks connect") {
-		return err
-	}
-	return fmt.Errorf("%w: %w", reason, err)
-}
