@@ -16,6 +16,9 @@ need strace strace
 need jq jq # the guides show it
 need /usr/sbin/apache2 apache2 # the tests start servers of their own
 need htpasswd apache2-utils
+need /usr/sbin/smbd samba
+need node nodejs
+need npm npm
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

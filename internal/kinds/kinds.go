@@ -56,7 +56,7 @@ func (o Options) withDefaults() Options {
 
 // Storages lists every kind of storage.
 func Storages() []storage.Provider {
-	return []storage.Provider{local.Provider, rclone.WebDAV}
+	return []storage.Provider{local.Provider, rclone.WebDAV, rclone.SMB, rclone.Azure, rclone.GS}
 }
 
 // Open returns the storage at a location, which counts what it is asked. Whether anything is there shows when it is first

@@ -38,6 +38,8 @@ type remote struct {
 	// prepare sets up the connections of a backend that can be handed a transport. It gets the context of all that the backend does,
 	// and returns the one to use. nil: the backend is led through a tunnel.
 	prepare func(ctx context.Context, env storage.Env) (context.Context, error)
+	// each changes the context of each call; may be nil.
+	each func(ctx context.Context) context.Context
 }
 
 // config is what rclone calls the configuration of a remote: the options that were given, then rclone's defaults. Neither rclone's
@@ -155,7 +157,7 @@ func (r remote) trust(ctx context.Context) (remove func() error, err error) {
 		return func() error { return nil }, nil
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM([]byte(r.ca)) { // rclone would end the program
-		return nil, errors.New("setting ca-certificate: there is no certificate in it: want PEM, that begins with -----BEGIN CERTIFICATE-----")
+		return nil, errNoCertificate
 	}
 	f, err := os.CreateTemp("", "backstay-ca-*.pem")
 	if err != nil {

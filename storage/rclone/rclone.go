@@ -92,6 +92,9 @@ func (b *Backend) connect(ctx context.Context) (*opened, error) {
 		proxy = ""
 	}
 	o.ctx = r.configure(ctx, proxy)
+	if r.each != nil {
+		o.ctx = r.each(o.ctx)
+	}
 	f, err := r.open(o.ctx, b.env)
 	if err != nil {
 		if o.tunnel != nil {
@@ -116,7 +119,11 @@ func (b *Backend) do(ctx context.Context, what, name string, ask func(ctx contex
 	if err != nil {
 		return b.fail(what, name, err)
 	}
-	err = ask(fs.CopyConfig(ctx, o.ctx), o.fs)
+	inner := fs.CopyConfig(ctx, o.ctx)
+	if b.remote.each != nil {
+		inner = b.remote.each(inner)
+	}
+	err = ask(inner, o.fs)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
