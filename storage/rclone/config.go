@@ -22,18 +22,18 @@ import (
 
 // remote says how a backend of rclone is opened.
 type remote struct {
-	backend  string            // its name in rclone, such as "webdav"
-	options  map[string]string // by rclone's names, passwords in clear
-	root     string            // the folder of the repository, as rclone takes it
-	headers  map[string]string // sent with each request, whatever rclone says
-	ca       string            // certificates in PEM that the server may be signed by; "": those of the system
-	target   string            // HOST:PORT of a protocol without proxies; "": HTTP, which goes through one
-	alone    bool              // the backend doesn't heed contexts: one call at a time uses it, and is cut off
-	replaces bool              // the store replaces when it renames
-	create   bool              // files are put under their names at once, since the store shows them only when they are whole
-	serial   bool              // the server refuses to make one folder twice at a time
-	secrets  []string          // what no error may show
-	status   func(error) reply // what the store answered; may be nil
+	backend   string            // its name in rclone, such as "webdav"
+	options   map[string]string // by rclone's names, passwords in clear
+	root      string            // the folder of the repository, as rclone takes it
+	headers   map[string]string // sent with each request, whatever rclone says
+	ca        string            // certificates in PEM that the server may be signed by; "": those of the system
+	target    string            // HOST:PORT of a protocol without proxies; "": HTTP, which goes through one
+	exclusive bool              // the backend doesn't heed contexts: one call at a time uses it, and is cut off
+	replaces  bool              // the store replaces when it renames
+	create    bool              // files are put under their names at once, since the store shows them only when they are whole
+	serial    bool              // the server refuses to make one folder twice at a time
+	secrets   []string          // what no error may show
+	status    func(error) reply // what the store answered; may be nil
 
 	// prepare sets up the connections of a backend that can be handed a transport. It gets the context of all that the backend does,
 	// and returns the one to use. nil: the backend is led through a tunnel.

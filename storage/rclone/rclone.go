@@ -72,7 +72,7 @@ func provide(p storage.Provider, describe func(settings.Values) (remote, error))
 func newBackend(r remote, env storage.Env) *Backend {
 	b := &Backend{remote: r, env: env}
 	b.sessions.open = b.connect
-	b.sessions.alone = r.alone
+	b.sessions.exclusive = r.exclusive
 	return b
 }
 

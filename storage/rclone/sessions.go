@@ -11,8 +11,8 @@ const maxSessions = 8
 // sessions are the opened backends of rclone. One that knows contexts is opened once and serves all calls. One that doesn't serves a
 // single call at a time: when the context of that ends its connections are cut, and it is given up.
 type sessions struct {
-	open  func(context.Context) (*opened, error)
-	alone bool
+	open      func(context.Context) (*opened, error)
+	exclusive bool
 
 	mu    sync.Mutex
 	slots chan struct{} // guarded by mu until it is made; holds a token for each call that may go on
@@ -33,7 +33,7 @@ func (s *sessions) take(ctx context.Context) (o *opened, giveBack func(), err er
 			return nil, nil, err
 		}
 	}
-	if !s.alone {
+	if !s.exclusive {
 		s.push(o)
 		slots <- struct{}{}
 		return o, func() {}, nil
@@ -81,7 +81,7 @@ func (s *sessions) tokens() chan struct{} {
 	defer s.mu.Unlock()
 	if s.slots == nil {
 		n := 1
-		if s.alone {
+		if s.exclusive {
 			n = maxSessions
 		}
 		s.slots = make(chan struct{}, n)
