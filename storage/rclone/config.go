@@ -40,6 +40,18 @@ type remote struct {
 	prepare func(ctx context.Context, env storage.Env) (context.Context, error)
 	// each changes the context of each call; may be nil.
 	each func(ctx context.Context) context.Context
+	// wrap puts something around rclone's backend that mends what it leaves to chance. nil: it is used as it is.
+	wrap func(f fs.Fs, env storage.Env) fs.Fs
+	// alone tells that the store doesn't refuse a name that is taken: within this process one name is saved by one call at a time.
+	alone bool
+}
+
+// set adds options, by rclone's names.
+func (r *remote) set(options map[string]string) {
+	if r.options == nil {
+		r.options = make(map[string]string, len(options))
+	}
+	maps.Copy(r.options, options)
 }
 
 // config is what rclone calls the configuration of a remote: the options that were given, then rclone's defaults. Neither rclone's

@@ -35,6 +35,7 @@ type Backend struct {
 	env     storage.Env
 	known   known
 	folders folders
+	names   folders // of the files that are being saved, by whole names
 
 	sessions sessions
 }
@@ -103,7 +104,12 @@ func (b *Backend) connect(ctx context.Context) (*opened, error) {
 		}
 		return nil, err
 	}
-	o.fs = f
+	if o.fs = f; b.remote.wrap != nil {
+		o.fs = b.remote.wrap(f, b.env)
+	}
+	if shutdown := f.Features().Shutdown; shutdown != nil { // some wait in the background for a token to end
+		runtime.AddCleanup(o, func(shutdown func(context.Context) error) { _ = shutdown(context.Background()) }, shutdown)
+	}
 	if o.tunnel != nil {
 		runtime.AddCleanup(o, (*tunnel).close, o.tunnel)
 	}

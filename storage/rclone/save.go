@@ -25,6 +25,13 @@ func (b *Backend) Save(ctx context.Context, name string, body storage.Body) erro
 		if err := checkName(name); err != nil {
 			return err
 		}
+		if b.remote.alone {
+			unlock, err := b.names.lock(ctx, name)
+			if err != nil {
+				return err
+			}
+			defer unlock()
+		}
 		if err := checkFree(ctx, f, name); err != nil {
 			return err
 		}

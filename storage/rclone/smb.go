@@ -58,7 +58,7 @@ func smb(v settings.Values) (remote, error) {
 	}
 	return remote{
 		backend: "smb", root: strings.TrimRight(v["share"]+"/"+strings.Trim(v["path"], "/"), "/") + "/",
-		target: net.JoinHostPort(v["host"], v["port"]), exclusive: true, replaces: true, status: smbReply,
+		target: net.JoinHostPort(v["host"], v["port"]), exclusive: true, replaces: true, alone: true, status: smbReply,
 		options: map[string]string{
 			"user": v["user"], "pass": v["password"], "domain": v["domain"], "spn": "cifs/" + v["host"], // some servers want their own name
 		},

@@ -1,0 +1,210 @@
+package rclone
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	_ "github.com/rclone/rclone/backend/drive" // registers itself
+	"github.com/rclone/rclone/fs"
+	drive3 "google.golang.org/api/drive/v3"
+	"google.golang.org/api/googleapi"
+
+	"github.com/backstay/backstay/settings"
+	"github.com/backstay/backstay/storage"
+)
+
+// Drive is the kind of storage that is a folder in Google Drive.
+var Drive = provide(storage.Provider{
+	Kind: "drive", Title: "Google Drive", Form: "drive:FOLDER", Parse: parseFolder,
+	Fields: append(append([]settings.Field{folder}, oauthFields("drive")...),
+		settings.Field{Name: "service-account", Title: "Service account", Kind: settings.Pages, Env: []string{"RCLONE_DRIVE_SERVICE_ACCOUNT_CREDENTIALS"},
+			Help: "The JSON key of a service account, in the place of a token: the whole file that the Google Cloud console gave you."},
+		settings.Field{Name: "shared-drive", Title: "Shared drive", Env: []string{"RCLONE_DRIVE_TEAM_DRIVE"},
+			Help: "The ID of a shared drive, which is the last part of its address in a browser; empty: your own drive."},
+		authority),
+}, drive)
+
+func drive(v settings.Values) (remote, error) {
+	if v["token"] != "" && v["service-account"] != "" {
+		return remote{}, errors.New("a service account takes the place of a token: give one or the other")
+	}
+	r, err := oauth("drive", v, v["service-account"] != "")
+	r.status, r.alone = driveReply, true
+	r.wrap = func(f fs.Fs, env storage.Env) fs.Fs { return newDriveFs(f, r.root, v["shared-drive"], env.Clock.Now) }
+	r.set(map[string]string{
+		"service_account_credentials": v["service-account"], "team_drive": v["shared-drive"],
+		"pacer_min_sleep":   "5ms", // "12,000 queries per 60 seconds" is what Google allows a user
+		"upload_cutoff":     "4Mi", // Google wants files above 5 MB in a session
+		"skip_gdocs":        "true",
+		"skip_shortcuts":    "true",
+		"acknowledge_abuse": "true", // encrypted data may look like anything to a virus scanner
+	})
+	return r, err
+}
+
+// driveReply reads what Drive answered ("Resolve errors"): 403 may mean any of several things.
+func driveReply(err error) reply {
+	if revoked(err) {
+		return reply{code: http.StatusUnauthorized}
+	}
+	answer := (*googleapi.Error)(nil)
+	if !errors.As(err, &answer) {
+		return reply{}
+	}
+	r := reply{code: answer.Code}
+	for _, e := range answer.Errors {
+		switch e.Reason {
+		case "rateLimitExceeded", "userRateLimitExceeded", "sharingRateLimitExceeded":
+			r.code = http.StatusTooManyRequests
+		case "storageQuotaExceeded", "quotaExceeded", "teamDriveFileLimitExceeded":
+			r.code = http.StatusInsufficientStorage
+		}
+	}
+	return r
+}
+
+// driveFs is rclone's backend, but that of two files, or two folders, of one name it never takes just any. Drive lets a folder hold
+// several of a name; two programs that begin a repository at the same moment may each make "data", and each would see its own half.
+type driveFs struct {
+	fs.Fs
+	root, top string // the folder of the repository; the id of the folder that it begins at
+	now       func() time.Time
+
+	mu      sync.Mutex
+	folders map[string]string // guarded by mu: ids of the folders that are the only ones of their path, and stay so
+}
+
+func newDriveFs(f fs.Fs, root, top string, now func() time.Time) *driveFs {
+	return &driveFs{Fs: f, root: root, top: cmp.Or(top, "root"), now: now, folders: make(map[string]string)}
+}
+
+// Features are rclone's, but for Move.
+func (f *driveFs) Features() *fs.Features {
+	features := *f.Fs.Features()
+	features.Move = f.move
+	return &features
+}
+
+// NewObject returns the file, if it is the only one of its name, in a folder that is the only one of its.
+func (f *driveFs) NewObject(ctx context.Context, name string) (fs.Object, error) {
+	o, err := f.Fs.NewObject(ctx, name)
+	switch {
+	case errors.Is(err, fs.ErrorObjectNotFound):
+		if _, twice := f.folder(ctx, path.Dir(path.Join(f.root, name))); twice != nil {
+			return nil, twice // it may be in the other one
+		}
+	case err == nil:
+		if err := f.single(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return o, err
+}
+
+// List returns what a folder holds, if nothing on the way to it or in it is there twice.
+func (f *driveFs) List(ctx context.Context, dir string) (fs.DirEntries, error) {
+	if _, err := f.folder(ctx, path.Join(f.root, dir)); err != nil {
+		return nil, err
+	}
+	entries, err := f.Fs.List(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		if seen[e.Remote()] {
+			return nil, several(e.Remote())
+		}
+		seen[e.Remote()] = true
+	}
+	return entries, nil
+}
+
+// move renames. Drive doesn't mind that the name is taken; where it is, by another program at the same moment, this file is taken back.
+// Of two that look after they have renamed one sees the other; if both do, both try again.
+func (f *driveFs) move(ctx context.Context, src fs.Object, name string) (fs.Object, error) {
+	moved, err := f.Fs.Features().Move(ctx, src, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.single(ctx, name); err != nil {
+		return nil, err // the caller removes it
+	}
+	return moved, nil
+}
+
+// single returns an error if a file, or a folder that it is in, is there more than once.
+func (f *driveFs) single(ctx context.Context, name string) error {
+	full := path.Join(f.root, name)
+	parent, err := f.folder(ctx, path.Dir(full))
+	if err != nil || parent == "" {
+		return err
+	}
+	found, err := f.query(ctx, parent, path.Base(full), false)
+	if err == nil && len(found) > 1 {
+		return several(name)
+	}
+	return err
+}
+
+// settled is how old a folder must be to be known as the only one of its name: who wants another one looks first, and sees it by then.
+const settled = time.Hour
+
+// folder returns the id of the only folder of a path, or "" if there is none.
+func (f *driveFs) folder(ctx context.Context, dir string) (id string, err error) {
+	if dir == "." || dir == "" {
+		return f.top, nil
+	}
+	f.mu.Lock()
+	id = f.folders[dir]
+	f.mu.Unlock()
+	if id != "" {
+		return id, nil
+	}
+	parent, err := f.folder(ctx, path.Dir(dir))
+	if err != nil || parent == "" {
+		return "", err
+	}
+	found, err := f.query(ctx, parent, path.Base(dir), true)
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	if len(found) > 1 {
+		return "", several(dir)
+	}
+	if made, err := time.Parse(time.RFC3339, found[0].CreatedTime); err == nil && f.now().Sub(made) > settled {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.folders[dir] = found[0].Id
+	}
+	return found[0].Id, nil
+}
+
+// query returns the files, or the folders, of a name in a folder.
+func (f *driveFs) query(ctx context.Context, parent, name string, folders bool) ([]*drive3.File, error) {
+	is := map[bool]string{true: "=", false: "!="}[folders]
+	q := fmt.Sprintf("'%s' in parents and name='%s' and mimeType%s'application/vnd.google-apps.folder' and trashed=false", parent,
+		strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(name), is)
+	answer, err := f.Fs.Features().Command(ctx, "query", []string{q}, nil)
+	if err != nil {
+		return nil, err
+	}
+	found, ok := answer.([]*drive3.File)
+	if !ok {
+		return nil, fmt.Errorf("rclone answers a query with %T", answer)
+	}
+	return slices.DeleteFunc(found, func(other *drive3.File) bool { return other.Name != name }), nil
+}
+
+func several(name string) error {
+	return fmt.Errorf("the drive has several files or folders %q in one folder, and which is right can't be told "+
+		"(rclone dedupe puts folders together; of files all but one must go)", name)
+}

@@ -1,0 +1,64 @@
+package rclone
+
+import (
+	"errors"
+	"net/http"
+
+	_ "github.com/rclone/rclone/backend/onedrive" // registers itself
+	"github.com/rclone/rclone/backend/onedrive/api"
+	"github.com/rclone/rclone/lib/pacer"
+
+	"github.com/backstay/backstay/settings"
+	"github.com/backstay/backstay/storage"
+)
+
+// OneDrive is the kind of storage that is a folder in a OneDrive or a library of SharePoint.
+var OneDrive = provide(storage.Provider{
+	Kind: "onedrive", Title: "Microsoft OneDrive and SharePoint", Form: "onedrive:FOLDER", Parse: parseFolder,
+	Fields: append(append([]settings.Field{folder}, oauthFields("onedrive")...),
+		settings.Field{Name: "drive-id", Title: "Drive ID", Required: true, Env: []string{"RCLONE_ONEDRIVE_DRIVE_ID"},
+			Help: "Which drive: what rclone config shows as drive_id once it was led through onedrive."},
+		settings.Field{Name: "drive-type", Title: "Kind of drive", Required: true, Env: []string{"RCLONE_ONEDRIVE_DRIVE_TYPE"},
+			Kind: settings.Choice, Choices: []string{"personal", "business", "documentLibrary"},
+			Help: "Personal, business, or documentLibrary for SharePoint: what rclone config shows as drive_type."},
+		settings.Field{Name: "tenant", Title: "Tenant ID", Env: []string{"RCLONE_ONEDRIVE_TENANT"},
+			Help: "The ID of your organization at Microsoft, to log in as an application of its own with client ID and secret, without a token that ends."},
+		authority),
+}, onedrive)
+
+func onedrive(v settings.Values) (remote, error) {
+	if v["tenant"] != "" && (v["token"] != "" || v["client-id"] == "" || v["client-secret"] == "") {
+		return remote{}, errors.New("setting tenant: it goes with a client ID and a client secret, and without a token")
+	}
+	r, err := oauth("onedrive", v, v["tenant"] != "")
+	r.status = onedriveReply
+	r.set(map[string]string{"drive_id": v["drive-id"], "drive_type": v["drive-type"]})
+	if v["tenant"] != "" {
+		r.set(map[string]string{"tenant": v["tenant"], "client_credentials": "true"})
+	}
+	return r, err
+}
+
+// onedriveReplies are codes of "Microsoft Graph error responses", with the statuses that they come with.
+var onedriveReplies = map[string]int{
+	"itemNotFound":               http.StatusNotFound,
+	"nameAlreadyExists":          http.StatusPreconditionFailed, // 409, of a move
+	"InvalidAuthenticationToken": http.StatusUnauthorized,
+	"unauthenticated":            http.StatusUnauthorized,
+	"accessDenied":               http.StatusForbidden,
+	"notAllowed":                 http.StatusForbidden,
+	"quotaLimitReached":          http.StatusInsufficientStorage,
+	"activityLimitReached":       http.StatusTooManyRequests,
+}
+
+func onedriveReply(err error) reply {
+	if revoked(err) {
+		return reply{code: http.StatusUnauthorized}
+	}
+	r := reply{}
+	r.after, _ = pacer.IsRetryAfter(err)
+	if answer := (*api.Error)(nil); errors.As(err, &answer) {
+		r.code = onedriveReplies[answer.ErrorInfo.Code]
+	}
+	return r
+}
