@@ -48,12 +48,18 @@ var verbs = []string{"archiver", "restorer", "checker", "pruner", "differ", "cop
 var modules = []edge{
 	{to: "github.com/klauspost/compress/...", from: "engine/...", why: "zstd, the compression of the repository format"},
 	{to: "github.com/rclone/rclone/...", from: "storage/rclone", why: "stores of many kinds"},
+	{to: "github.com/cloudsoda/go-smb2/...", from: "storage/rclone", why: "the errors of rclone's SMB"},
+	{to: "github.com/Azure/...", from: "storage/rclone test/servers", why: "authorization and errors of rclone's Azure; test servers are filled"},
+	{to: "golang.org/x/oauth2/... google.golang.org/api/...", from: "storage/rclone", why: "authorization and errors of rclone's Google Cloud Storage"},
 	{to: "golang.org/x/net/...", from: "test/servers", why: "a WebDAV server for tests"},
+	{to: "golang.org/x/crypto/ssh/...", from: "storage/sftp test/servers", why: "the protocol below SFTP"},
 	{to: "golang.org/x/crypto/...", from: "engine/crypto", why: "scrypt and Poly1305: all sealing is in one package"},
+	{to: "github.com/pkg/sftp/...", from: "storage/sftp test/servers", why: "the SFTP protocol"},
 	{to: "golang.org/x/sync/...", from: "...", why: "groups of goroutines"},
 	{to: "golang.org/x/sys/...", from: "...", why: "system calls that the standard library has not"},
 	{to: "golang.org/x/term/...", from: "internal/cli/...", why: "only the command line has a terminal"},
 	{to: "golang.org/x/time/...", from: "storage/limit", why: "the rate limiter of transfers"},
+	{to: "github.com/minio/minio-go/...", from: "storage/s3", why: "the client of S3"},
 	{to: "github.com/spf13/cobra/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/spf13/pflag/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/hanwen/go-fuse/...", from: "internal/mount", why: "FUSE"},
@@ -70,7 +76,7 @@ var calls = []edge{
 // packages says which packages of the standard library are imported only where, outside of tests.
 var packages = []edge{
 	{to: "math/rand/...", from: tests, why: "what is random in a repository keeps secrets: it comes from crypto/rand"},
-	{to: "crypto/rand", from: "engine/repo storage/local storage/retry internal/kinds internal/cli/... " + tests, why: "randomness is passed in: these have it as their default"},
+	{to: "crypto/rand", from: "engine/repo storage/local storage/retry storage/sftp internal/kinds internal/cli/... " + tests, why: "randomness is passed in: these have it as their default"},
 	{to: "unsafe", from: "", why: "the memory is Go's"},
 }
 

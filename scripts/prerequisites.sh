@@ -13,9 +13,15 @@ need fusermount3 fuse3
 need setfattr attr
 need setfacl acl
 need strace strace
+need /usr/sbin/sshd openssh-server
+need ssh openssh-client
+need rclone rclone
 need jq jq # the guides show it
 need /usr/sbin/apache2 apache2 # the tests start servers of their own
 need htpasswd apache2-utils
+need /usr/sbin/smbd samba
+need node nodejs
+need npm npm
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -36,6 +36,9 @@ type Field struct {
 	Env      []string // environment variables that the command line takes it from, the first that is set
 }
 
+// IsSecret reports whether the value is never to be shown.
+func (f Field) IsSecret() bool { return f.Kind == Secret || f.Kind == Pages }
+
 // Values are what was given, by the names of the fields. They may hold secrets, so they don't print.
 type Values map[string]string
 

@@ -190,6 +190,9 @@ func (c *check) readFiles(ctx context.Context) error {
 		if err := c.findForeign(ctx, t); err != nil {
 			return err
 		}
+		if err := c.findHidden(ctx, t); err != nil {
+			return err
+		}
 	}
-	return nil
+	return c.findHidden(ctx, repo.Config)
 }

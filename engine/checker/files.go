@@ -101,3 +101,26 @@ func (c *check) findForeign(ctx context.Context, t repo.FileType) error {
 	}
 	return nil
 }
+
+// findHidden looks for files that object lock keeps and that were deleted or replaced all the same. Nothing of this program does that.
+func (c *check) findHidden(ctx context.Context, t repo.FileType) error {
+	keeper, ok := c.r.Retainer()
+	if !ok {
+		return nil
+	}
+	count, first := 0, ""
+	for info, err := range keeper.Hidden(ctx, string(t)) {
+		if err != nil {
+			return fmt.Errorf("list hidden files of %s: %w", t, err)
+		}
+		if count++; first == "" || info.Name < first {
+			first = info.Name
+		}
+	}
+	if count > 0 {
+		f := about(HiddenFiles, Error, folder(t))
+		f.Message = fmt.Sprintf("of %s %d files were deleted or replaced that object lock keeps, such as %q", f.Object, count, first)
+		c.found(f)
+	}
+	return nil
+}

@@ -27,6 +27,7 @@ type Kind string
 const (
 	WrongKind    Kind = "wrong-kind"    // a genuine file of another kind lies in this folder
 	ForeignFiles Kind = "foreign-files" // files with names that the repository doesn't use
+	HiddenFiles  Kind = "hidden-files"  // deleted or replaced by somebody, but kept by object lock
 
 	KeyDamaged         Kind = "key-damaged"
 	LockUnreadable     Kind = "lock-unreadable"
@@ -82,6 +83,7 @@ const (
 var remedies = map[Kind]string{
 	WrongKind:    "Remove the file from the storage.",
 	ForeignFiles: "Remove them if no other program needs them.",
+	HiddenFiles:  "Change the credentials of the storage, which somebody else has; then run storage undelete, which brings the files back.",
 
 	KeyDamaged:         "Add the password again with key add, then remove the damaged key.",
 	LockUnreadable:     unlock,

@@ -39,6 +39,7 @@ type packState struct {
 	fate   fate
 	mixed  bool // it holds both types of blobs
 	good   bool // it is listed, with the size that it must have
+	held   bool // it can't go for now
 	named  bool // in an index file that stays, or a new one
 }
 
@@ -151,12 +152,17 @@ func (p *Plan) decide() {
 		s := &p.packs[i]
 		f.Used += s.needed()
 		switch {
+		case s.held:
+			f.Unused += s.wasted()
+			if s.needed() == 0 {
+				f.Held.add(s.size)
+			}
 		case s.needed() == 0:
 			s.fate = remove
 		case s.mixed || s.wasted() > 0:
 			f.Unused += s.wasted()
 			partly = append(partly, s)
-		case p.opt.RepackSmall && s.size < int64(p.repo.Options().PackSize)/2:
+		case p.small(s):
 			small = append(small, s)
 		}
 	}
@@ -165,6 +171,11 @@ func (p *Plan) decide() {
 	for i := range p.packs {
 		p.count(&p.packs[i])
 	}
+}
+
+// small reports whether the pack is to be joined with others.
+func (p *Plan) small(s *packState) bool {
+	return p.opt.RepackSmall && s.size < int64(p.repo.Options().PackSize)/2
 }
 
 // choosePartly takes partly needed packs, those first that free the most bytes for each that is copied, until few enough unused

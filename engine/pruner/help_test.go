@@ -25,6 +25,8 @@ import (
 // socket is a backend that can be exchanged below an open repository.
 type socket struct{ storage.Backend }
 
+func (s *socket) Unwrap() storage.Backend { return s.Backend }
+
 // world is a repository and what it should hold.
 type world struct {
 	socket *socket
@@ -147,9 +149,9 @@ func (w *world) prune(ctx context.Context, opt pruner.Options) (f pruner.Figures
 // mustPrune prunes and then looks whether all is there.
 func (w *world) mustPrune(t fatal, ctx context.Context, opt pruner.Options) pruner.Figures {
 	t.Helper()
-	f, _, err := w.prune(ctx, opt)
-	if err != nil {
-		t.Fatalf("prune: %v", err)
+	f, result, err := w.prune(ctx, opt)
+	if err != nil || result.Left.Files > 0 {
+		t.Fatalf("prune = %v, and %d packs could not be removed", err, result.Left.Files)
 	}
 	w.intact(t, ctx)
 	return f

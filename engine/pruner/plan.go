@@ -27,7 +27,10 @@ type Plan struct {
 	packs     []packState // those that the index names
 	number    map[crypto.ID]uint32
 	unindexed []repo.FileInfo
-	removed   int // blobs and copies in packs that don't stay
+	held      map[crypto.ID]bool // index files that object lock keeps
+	removed   int                // blobs and copies in packs that don't stay
+
+	newIndexes int // index files that were written
 }
 
 // Figures are what a Plan comes to. The bytes of a blob are those of its box and of its entry in the pack's header; so each pack is
@@ -39,6 +42,7 @@ type Figures struct {
 	Delete    Amount // other packs that go as they are
 	Repack    Amount // packs that go after their needed blobs were put into new ones
 	Keep      Amount // packs that stay
+	Held      Amount // those of them that would go, were they not kept by object lock for now
 
 	Used   int64 // bytes of needed blobs, one copy of each
 	Copied int64 // those of them that go from old packs into new ones
@@ -84,6 +88,9 @@ func Prepare(ctx context.Context, r *repo.Repo, opt Options) (*Plan, error) {
 		return nil, fmt.Errorf("plan prune: %w", err)
 	}
 	if err := p.survey(); err != nil {
+		return nil, fmt.Errorf("plan prune: %w", err)
+	}
+	if err := p.findHeld(ctx); err != nil {
 		return nil, fmt.Errorf("plan prune: %w", err)
 	}
 	p.decide()

@@ -62,8 +62,11 @@ func (p *Plan) saveIndex(ctx context.Context, f *index.File) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.repo.SaveFile(ctx, repo.Index, file)
-	return err
+	if _, err := p.repo.SaveFile(ctx, repo.Index, file); err != nil {
+		return err
+	}
+	p.newIndexes++
+	return nil
 }
 
 // lists returns an error if the blobs are not all that the index knows of the pack. It sorts them.

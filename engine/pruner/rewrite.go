@@ -92,10 +92,11 @@ func (p *Plan) chooseFiles(ctx context.Context, files []indexFile) error {
 		if f.stays {
 			p.name(f, true)
 		}
+		f.stays = f.stays || p.held[f.id]
 	}
 	var small []*indexFile
 	for i := range files {
-		if f := &files[i]; f.stays && f.blobs < p.opt.indexBlobs/2 {
+		if f := &files[i]; f.stays && !p.held[f.id] && f.blobs < p.opt.indexBlobs/2 {
 			small = append(small, f)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/internal/kinds"
 	"github.com/backstay/backstay/settings"
+	"github.com/backstay/backstay/storage/limit"
 )
 
 // globals are the flags that every command has.
@@ -25,8 +26,8 @@ type globals struct {
 	compression   string
 	packSize      int // MiB
 	options       []string
-	limitUpload   int // KiB per second
-	limitDownload int // KiB per second
+	limitUpload   rateFlag
+	limitDownload rateFlag
 }
 
 func (g *globals) register(flags *pflag.FlagSet) {
@@ -40,9 +41,9 @@ func (g *globals) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&g.lockWait, "lock-wait", 0, "`time` to wait for another program's lock, such as 10m; also --retry-lock")
 	flags.StringVar(&g.compression, "compression", "auto", "`level` for new data: off, fastest, auto, better or max")
 	flags.IntVar(&g.packSize, "pack-size", 16, "size in `MiB` that new pack files have at least, 4 to 128")
-	flags.StringArrayVarP(&g.options, "option", "o", nil, "`name=value` of a setting of the storage, or kind.name=value for that kind only; may be repeated")
-	flags.IntVar(&g.limitUpload, "limit-upload", 0, "limit of all uploads together in `KiB/s`; 0: none")
-	flags.IntVar(&g.limitDownload, "limit-download", 0, "limit of all downloads together in `KiB/s`; 0: none")
+	flags.StringArrayVarP(&g.options, "option", "o", nil, "`name=value` of a setting of the storage, kind.name=value for that kind only, or name=@file to read it from a file; may be repeated")
+	flags.Var(&g.limitUpload, "limit-upload", "limit of all uploads to a repository together in `KiB/s`, also by time of day: 1024,08:00-18:00=256; 0: none")
+	flags.Var(&g.limitDownload, "limit-download", "limit of all downloads from a repository together in `KiB/s`; 0: none")
 	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "retry-lock" { // restic's word for it
 			name = "lock-wait"
@@ -51,18 +52,38 @@ func (g *globals) register(flags *pflag.FlagSet) {
 	})
 }
 
-// storageOptions are the options of a storage, as the flags say.
-func (p *program) storageOptions() (kinds.Options, error) {
+// storageOptions are the options of a storage, as the flags say. The settings are those given.
+func (p *program) storageOptions(options []string) (kinds.Options, error) {
 	given := make(settings.Values)
-	for _, option := range p.flags.options {
-		name, value, found := strings.Cut(option, "=")
-		if !found {
-			return kinds.Options{}, backstay.Errorf(backstay.Invalid, "option %q has no value", name).WithHint("Write it as -o NAME=VALUE.")
+	for _, option := range options {
+		name, value, err := readOption(option)
+		if err != nil {
+			return kinds.Options{}, err
 		}
 		given[name] = value
 	}
-	return kinds.Options{Settings: given, Getenv: p.sys.Getenv, Upload: int64(p.flags.limitUpload) << 10, Download: int64(p.flags.limitDownload) << 10,
+	return kinds.Options{Settings: given, Getenv: p.sys.Getenv, Upload: p.flags.limitUpload.Rate, Download: p.flags.limitDownload.Rate,
 		Retried: p.retried, Clock: p.sys.Clock, Rand: p.sys.Rand}, nil
+}
+
+// readOption takes name=value or name=@file apart. A secret has to come from a file: everybody on the machine can see arguments.
+func readOption(option string) (name, value string, err error) {
+	name, value, found := strings.Cut(option, "=")
+	if !found {
+		return "", "", backstay.Errorf(backstay.Invalid, "option %q has no value", name).WithHint("Write it as -o NAME=VALUE.")
+	}
+	if file, found := strings.CutPrefix(value, "@"); found {
+		value, err = readText("option "+name, file)
+		return name, value, err
+	}
+	if f, known := kinds.Field(name); known && f.IsSecret() {
+		hint := "Write it into a file that only you can read: -o " + name + "=@FILE"
+		if len(f.Env) > 0 {
+			hint += ", or set $" + f.Env[0]
+		}
+		return "", "", backstay.Errorf(backstay.Invalid, "option %q is a secret, and everybody on this machine can see it there", name).WithHint(hint + ".")
+	}
+	return name, value, nil
 }
 
 // repoOptions are the options of a repository, as the flags say.
@@ -77,6 +98,17 @@ func (p *program) repoOptions() (repo.Options, error) {
 	return repo.Options{Compression: level, PackSize: p.flags.packSize << 20, Clock: p.sys.Clock, Rand: p.sys.Rand, LockDir: p.lockDir(), Progress: p.event}, nil
 }
 
+// rateFlag is a flag of KiB per second.
+type rateFlag struct{ limit.Rate }
+
+func (f *rateFlag) String() string { return "" }
+func (f *rateFlag) Type() string   { return "KiB/s" }
+
+func (f *rateFlag) Set(s string) (err error) {
+	f.Rate, err = limit.ParseRate(s, 1<<10)
+	return err
+}
+
 // target is a repository as it was named.
 type target struct {
 	location string
@@ -84,6 +116,9 @@ type target struct {
 	password passwordSource
 	env      string // comes before REPOSITORY and PASSWORD in the names of its environment variables: "" or "FROM_"
 }
+
+// String is the location as it may be shown.
+func (t target) String() string { return kinds.Shown(t.location) }
 
 // passwordSource is where a password comes from, by flags. One at most is set.
 type passwordSource struct{ file, command string }

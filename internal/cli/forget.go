@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,17 +17,15 @@ import (
 	"github.com/backstay/backstay/retention"
 )
 
-type forgetFlags struct {
+// policyFlags say which snapshots a policy keeps.
+type policyFlags struct {
 	sel     selection
 	groupBy string
 	policy  retention.Policy
 	tags    []string
-	dryRun  bool
-	prune   bool
-	pruning pruneFlags
 }
 
-func (f *forgetFlags) register(flags *pflag.FlagSet) {
+func (f *policyFlags) register(flags *pflag.FlagSet) {
 	f.sel.register(flags)
 	for _, c := range []struct {
 		name, short, what string
@@ -59,6 +58,30 @@ func (f *forgetFlags) register(flags *pflag.FlagSet) {
 	}
 	flags.StringArrayVar(&f.tags, "keep-tag", nil, "keep snapshots with all of these `tags`, as tag,tag; may be repeated")
 	flags.StringVarP(&f.groupBy, "group-by", "g", "host,paths", "apply the rules to each group of the same `host,paths,tags`, or of several of these words")
+}
+
+// options returns what the flags say. Where they name no rule the policy is empty.
+func (f *policyFlags) options(cmd *cobra.Command) (runner.ForgetOptions, error) {
+	by, err := snapshot.ParseGroupBy(f.groupBy)
+	if err != nil {
+		return runner.ForgetOptions{}, usageError(cmd, "%w", err)
+	}
+	policy := f.policy
+	for _, tags := range f.tags {
+		policy.Tags = append(policy.Tags, snapshot.ParseTags(tags))
+	}
+	return runner.ForgetOptions{Filter: f.sel.filter(), GroupBy: by, Policy: policy}, nil
+}
+
+type forgetFlags struct {
+	policyFlags
+	dryRun  bool
+	prune   bool
+	pruning pruneFlags
+}
+
+func (f *forgetFlags) register(flags *pflag.FlagSet) {
+	f.policyFlags.register(flags)
 	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "show what would be removed, which rule keeps the others and, with --prune, what that would free, and change nothing")
 	flags.BoolVar(&f.prune, "prune", false, "free the space as well, see 'backstay prune --help'")
 	f.pruning.register(flags)
@@ -84,14 +107,12 @@ does at once.`,
 }
 
 func (p *program) forget(cmd *cobra.Command, f *forgetFlags, args []string) error {
-	by, err := snapshot.ParseGroupBy(f.groupBy)
+	opt, err := f.options(cmd)
 	if err != nil {
-		return usageError(cmd, "%w", err)
+		return err
 	}
-	for _, tags := range f.tags {
-		f.policy.Tags = append(f.policy.Tags, snapshot.ParseTags(tags))
-	}
-	if f.policy.IsEmpty() == (len(args) == 0) {
+	opt.DryRun = f.dryRun
+	if opt.Policy.IsEmpty() == (len(args) == 0) {
 		return backstay.Errorf(backstay.Invalid, "forget: say what to remove by rules (--keep-...) or by ids, one of the two").WithHint("See 'backstay forget --help'.")
 	}
 	prune, err := f.pruning.options()
@@ -99,7 +120,6 @@ func (p *program) forget(cmd *cobra.Command, f *forgetFlags, args []string) erro
 		return usageError(cmd, "%w", err)
 	}
 	return p.withRepo(cmd, deleting, func(ctx context.Context, r *repo.Repo) error {
-		opt := runner.ForgetOptions{Filter: f.sel.filter(), GroupBy: by, Policy: f.policy, DryRun: f.dryRun}
 		for _, name := range args {
 			s, err := p.findSnapshot(ctx, r, f.sel, name)
 			if err != nil {
@@ -127,7 +147,9 @@ func removed(groups []runner.Forgotten) map[crypto.ID]bool {
 	gone := make(map[crypto.ID]bool)
 	for _, g := range groups {
 		for _, s := range g.Remove {
-			gone[s.ID] = true
+			if g.Held[s.ID].IsZero() {
+				gone[s.ID] = true
+			}
 		}
 	}
 	return gone
@@ -141,11 +163,18 @@ type forgottenJSON struct {
 	Keep    []snapshotJSON `json:"keep"`
 	Remove  []snapshotJSON `json:"remove"`
 	Reasons []reasonJSON   `json:"reasons"`
+	Held    []heldJSON     `json:"held,omitempty"`
 }
 
 type reasonJSON struct {
 	Snapshot snapshotJSON `json:"snapshot"`
 	Matches  []string     `json:"matches"`
+}
+
+// heldJSON is a snapshot of those to be removed that object lock keeps for now.
+type heldJSON struct {
+	ID    crypto.ID `json:"id"`
+	Until time.Time `json:"until"`
 }
 
 func (p *program) printForgotten(groups []runner.Forgotten, dry bool) error {
@@ -155,6 +184,11 @@ func (p *program) printForgotten(groups []runner.Forgotten, dry bool) error {
 			j := forgottenJSON{Host: g.Host, Paths: g.Paths, Tags: g.Tags, Keep: snapshotsJSON(g.Keep), Remove: snapshotsJSON(g.Remove)}
 			for _, s := range g.Keep {
 				j.Reasons = append(j.Reasons, reasonJSON{newSnapshotJSON(s), g.Reasons[s.ID]})
+			}
+			for _, s := range g.Remove {
+				if until := g.Held[s.ID]; !until.IsZero() {
+					j.Held = append(j.Held, heldJSON{s.ID, until})
+				}
 			}
 			out = append(out, j)
 		}
@@ -179,6 +213,10 @@ func (p *program) printGroup(g runner.Forgotten, dry bool) error {
 		t.Add("keep", s.ID.Short(), show.Time(s.Time), strings.Join(g.Reasons[s.ID], ", "))
 	}
 	for _, s := range g.Remove {
+		if until := g.Held[s.ID]; !until.IsZero() {
+			t.Add("held", s.ID.Short(), show.Time(s.Time), "object lock, until "+show.Time(until))
+			continue
+		}
 		t.Add("remove", s.ID.Short(), show.Time(s.Time), "")
 	}
 	if !p.flags.quiet {
@@ -187,7 +225,7 @@ func (p *program) printGroup(g runner.Forgotten, dry bool) error {
 		}
 	}
 	if dry {
-		return p.say("Dry run: %s would be removed.\n", show.Plural(len(g.Remove), "snapshot"))
+		return p.say("Dry run: %s would be removed.\n", show.Plural(len(g.Remove)-len(g.Held), "snapshot"))
 	}
-	return p.say("%s removed.\n", show.Plural(len(g.Remove), "snapshot"))
+	return p.say("%s removed.\n", show.Plural(len(g.Remove)-len(g.Held), "snapshot"))
 }

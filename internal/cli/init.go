@@ -82,7 +82,7 @@ func (p *program) create(ctx context.Context, init repo.InitOptions) error {
 	}
 	r, err := repo.Init(ctx, b, password, opt, init)
 	if err != nil {
-		return fmt.Errorf("repository %q: %w", t.location, err)
+		return fmt.Errorf("repository %q: %w", t, err)
 	}
 	id := r.Config().ID
 	if p.flags.json {
@@ -90,9 +90,9 @@ func (p *program) create(ctx context.Context, init repo.InitOptions) error {
 			MessageType string `json:"message_type"`
 			ID          string `json:"id"`
 			Repository  string `json:"repository"`
-		}{"initialized", id.String(), t.location})
+		}{"initialized", id.String(), t.String()})
 	}
-	return p.say("created repository %s at %q\n\nKeep its password safe: without it nobody can read the data, ever.", id.Short(), t.location)
+	return p.say("created repository %s at %q\n\nKeep its password safe: without it nobody can read the data, ever.", id.Short(), t)
 }
 
 // fromFlags name a second repository, which is read from.

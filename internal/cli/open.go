@@ -86,7 +86,7 @@ const passwordTries = 3
 
 // openStorage opens the place of a repository.
 func (p *program) openStorage(t target) (*metrics.Backend, error) {
-	opt, err := p.storageOptions()
+	opt, err := p.storageOptions(p.flags.options)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (p *program) open(ctx context.Context, t target) (*repo.Repo, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("repository %q: %w", t.location, err)
+			return nil, fmt.Errorf("repository %q: %w", t, err)
 		}
 		return r, nil
 	}

@@ -23,14 +23,14 @@ func (p *program) password(ctx context.Context, t target, repeat bool) (password
 	password, found, err := p.storedPassword(ctx, t)
 	if !found && err == nil {
 		asked = true
-		password, err = p.askPassword(ctx, fmt.Sprintf("Password for repository %q", t.location), repeat)
+		password, err = p.askPassword(ctx, fmt.Sprintf("Password for repository %q", t), repeat)
 	}
 	if err == nil && password == "" {
 		what := "the password of repository %q is empty"
 		if asked {
 			what = "no password is given for repository %q"
 		}
-		err = backstay.Errorf(backstay.Invalid, what, t.location).
+		err = backstay.Errorf(backstay.Invalid, what, t).
 			WithHint("Give one with --password-file or BACKSTAY_PASSWORD, see 'backstay help passwords'.")
 	}
 	return password, asked, err

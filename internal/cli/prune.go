@@ -95,7 +95,7 @@ func (p *program) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opt, err := p.storageOptions()
+	opt, err := p.storageOptions(p.flags.options)
 	if err != nil {
 		return err
 	}

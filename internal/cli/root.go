@@ -58,7 +58,7 @@ func (p *program) addCommands(root *cobra.Command) {
 	}
 	add(groupData, p.newBackup(), p.newRestore(), p.newDump())
 	add(groupSnapshots, p.newSnapshots(), p.newLs(), p.newFind(), p.newHistory(), p.newDiff(), p.newTag(), p.newStats(), p.newMount())
-	add(groupRepository, p.newInit(), p.newCheck(), p.newCopy(), p.newForget(), p.newPrune(), p.newKey(), p.newUnlock(), p.newList(), p.newCat(), p.newRepair(), p.newMigrate())
+	add(groupRepository, p.newInit(), p.newCheck(), p.newCopy(), p.newForget(), p.newPrune(), p.newKey(), p.newUnlock(), p.newList(), p.newCat(), p.newRepair(), p.newMigrate(), p.newStorage(), p.newLock())
 	add(groupOther, p.newVersion(), newCompletion())
 }
 

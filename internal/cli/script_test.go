@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,11 +44,12 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/*.txt, one for each command. Beside what testscript knows there are 'exits N COMMAND...', which runs a command that
 // must end with the exit code N, and 'newrepo', which makes a repository that opens in no time.
 func TestScripts(t *testing.T) {
-	newRepo := quickRepo(t)
+	cmds := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "newrepo": quickRepo(t)}
+	maps.Copy(cmds, s3Commands(t))
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "newrepo": newRepo},
+		Cmds:                cmds,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("TZ", "UTC")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -14,6 +15,7 @@ import (
 	"github.com/backstay/backstay/internal/kinds"
 	"github.com/backstay/backstay/source"
 	"github.com/backstay/backstay/source/files"
+	"github.com/backstay/backstay/source/remote"
 )
 
 // sourceFlags are the flags of backup that choose what is read.
@@ -28,6 +30,8 @@ type sourceFlags struct {
 	stdin, stdinCommand         bool
 	stdinName                   string
 	withAtime                   bool
+	remote                      string
+	remoteOptions               []string
 }
 
 func (f *sourceFlags) register(flags *pflag.FlagSet) {
@@ -45,6 +49,8 @@ func (f *sourceFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.stdin, "stdin", false, "back up the standard input as one file")
 	flags.BoolVar(&f.stdinCommand, "stdin-from-command", false, "back up what a command prints as one file; if the command fails there is no snapshot")
 	flags.StringVar(&f.stdinName, "stdin-filename", "stdin", "`name` in the snapshot of what --stdin and --stdin-from-command read")
+	flags.StringVar(&f.remote, "remote", "", "back up the folder at a `location`, such as sftp:user@host:/srv/data, instead of paths; see 'backstay help locations'")
+	flags.StringArrayVar(&f.remoteOptions, "remote-option", nil, "`name=value` of a setting of the storage at --remote, as --option is for repositories; may be repeated")
 	flags.BoolVar(&f.withAtime, "with-atime", false, "save access times")
 }
 
@@ -53,7 +59,7 @@ type chosen struct {
 	source   source.Source
 	paths    []string
 	excludes []string
-	again    bool // it can be read more than once
+	again    bool // it can be gone through a second time at little cost, to estimate how much there is
 }
 
 // source returns what backup is to read.
@@ -73,8 +79,41 @@ func (p *program) source(f *sourceFlags, args []string, ts []target) (chosen, er
 		return chosen{}, backstay.Errorf(backstay.Invalid, "--stdin-from-command: no command is given").WithHint("Write it at the end, after --")
 	case f.stdinCommand:
 		return chosen{source: files.NewCommand(name, p.sys.Clock, args...), paths: []string{"/" + name}}, nil
+	case f.remote != "" && len(args) > 0:
+		return chosen{}, backstay.Errorf(backstay.Invalid, "--remote takes no paths, %d given", len(args)).WithHint("Name the folder in the location.")
+	case f.remote != "":
+		return p.remoteSource(f)
 	}
 	return p.fileSource(f, args, ts)
+}
+
+// remoteSource returns a folder behind a server.
+func (p *program) remoteSource(f *sourceFlags) (chosen, error) {
+	opt, err := p.storageOptions(f.remoteOptions)
+	if err != nil {
+		return chosen{}, err
+	}
+	folder, err := kinds.Browse(f.remote, opt)
+	if err != nil {
+		return chosen{}, err
+	}
+	var sel files.SelectOptions
+	if sel.Exclude, err = p.readPatterns(f.excludes, f.excludeFiles); err != nil {
+		return chosen{}, err
+	}
+	if sel.InsensitiveExclude, err = p.readPatterns(f.iexcludes, f.iexcludeFiles); err != nil {
+		return chosen{}, err
+	}
+	selection, err := files.NewSelection(sel)
+	if err != nil {
+		return chosen{}, err
+	}
+	exclude := func(path string, dir bool) bool {
+		take, _ := selection.Select(path, dir)
+		return !take
+	}
+	return chosen{source: remote.New(folder, remote.Options{Exclude: exclude}), paths: []string{kinds.SnapshotPath(f.remote)},
+		excludes: slices.Concat(sel.Exclude, sel.InsensitiveExclude)}, nil
 }
 
 func (p *program) fileSource(f *sourceFlags, args []string, ts []target) (chosen, error) {

@@ -11,18 +11,8 @@ import (
 func topics() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "exit-codes", Short: "What the exit code of a command means", Long: exitCodesHelp()},
-		{Use: "locations", Short: "How to name a repository", Long: `A repository is named by its location, with -r or --repo:
-
-  /srv/backup, ./backup    a folder of this machine, or of anything mounted on it
-  local:/srv/backup        the same
-
-Without -r the location is taken from $BACKSTAY_REPOSITORY or $RESTIC_REPOSITORY. With --repository-file, or from
-$BACKSTAY_REPOSITORY_FILE or $RESTIC_REPOSITORY_FILE, it is read from a file: white space around it is no part of it.
-
-What a location doesn't say may be said with --option NAME=VALUE; each kind of storage has its own settings. With
---option KIND.NAME=VALUE it is for the repositories of that kind alone.
-
-A backup goes to several repositories at once if -r is given several times.`},
+		{Use: "locations", Short: "How to name a repository", Long: locationsHelp()},
+		{Use: "storages", Short: "Kinds of storage and their settings", Long: storagesHelp()},
 		{Use: "passwords", Short: "Where the password of a repository comes from", Long: `The password of a repository is looked for in this order:
 
   1. --password-command or --password-file, given after the -r of the repository. Given before the first -r
@@ -45,6 +35,7 @@ Where several snapshots can be named, none stands for all that the flags select.
   BACKSTAY_PROGRESS_FPS, RESTIC_PROGRESS_FPS      how often a second progress is shown, at most 10; 0.0167 is once a minute
   XDG_STATE_HOME, HOME                            where it is kept which locks are ours
   TERM                                            "dumb": progress as lines, not as one that is written over
+  those of a kind of storage                      see 'backstay help storages'
   TZ                                              time zone of the times shown`},
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"io"
 	"maps"
 	"net"
+	"path"
+	"regexp"
 	"strings"
 
 	"github.com/backstay/backstay/clock"
@@ -22,7 +24,10 @@ import (
 	"github.com/backstay/backstay/storage/local"
 	"github.com/backstay/backstay/storage/metrics"
 	"github.com/backstay/backstay/storage/rclone"
+	"github.com/backstay/backstay/storage/rest"
 	"github.com/backstay/backstay/storage/retry"
+	"github.com/backstay/backstay/storage/s3"
+	"github.com/backstay/backstay/storage/sftp"
 )
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
@@ -32,11 +37,11 @@ var ErrUnknown = errors.New("unknown kind of storage")
 type Options struct {
 	Settings settings.Values     // beside what stands in the location; "s3.region" is for locations of kind s3 only
 	Getenv   func(string) string // environment variables that fields may come from; nil: none
-	Upload   int64               // bytes per second; 0: no limit
-	Download int64               // bytes per second; 0: no limit
-	Retried  func(retry.Event)   // told of each failed try that will be repeated; may be nil
-	Clock    clock.Clock         // by default the system's
-	Rand     io.Reader           // by default crypto/rand.Reader
+	Upload   limit.Rate
+	Download limit.Rate
+	Retried  func(retry.Event) // told of each failed try that will be repeated; may be nil
+	Clock    clock.Clock       // by default the system's
+	Rand     io.Reader         // by default crypto/rand.Reader
 	// Dial makes the connections; by default to any address.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -56,7 +61,16 @@ func (o Options) withDefaults() Options {
 
 // Storages lists every kind of storage.
 func Storages() []storage.Provider {
-	return []storage.Provider{local.Provider, rclone.WebDAV}
+	return []storage.Provider{
+		local.Provider,
+		s3.Provider,
+		sftp.Provider,
+		rest.Provider,
+		rclone.WebDAV,
+		rclone.SMB,
+		rclone.Azure,
+		rclone.GS,
+	}
 }
 
 // Open returns the storage at a location, which counts what it is asked. Whether anything is there shows when it is first
@@ -70,6 +84,32 @@ func Open(location string, opt Options) (*metrics.Backend, error) {
 	b = retry.New(b, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand})
 	b = limit.New(b, limit.Options{Upload: opt.Upload, Download: opt.Download, Clock: opt.Clock})
 	return metrics.New(b, opt.Clock), nil
+}
+
+// Browse opens the place at a location to back up what is in its folders. The error wraps ErrUnknown where the kind of storage shows none.
+func Browse(location string, opt Options) (storage.Browser, error) {
+	opt = opt.withDefaults()
+	b, err := open(location, opt)
+	if err != nil {
+		return nil, err
+	}
+	browser, ok := b.(storage.Browser)
+	if !ok {
+		scheme, _ := split(location)
+		return nil, fmt.Errorf("%w: folders of %q can't be backed up from there", ErrUnknown, scheme)
+	}
+	limited := limit.New(b, limit.Options{Download: opt.Download, Clock: opt.Clock})
+	return retry.NewBrowser(limitedBrowser{browser, limited}, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand}), nil
+}
+
+// limitedBrowser is a browser whose downloads are limited.
+type limitedBrowser struct {
+	storage.Browser
+	limited storage.Backend
+}
+
+func (b limitedBrowser) Load(ctx context.Context, name string, p []byte, offset int64) error {
+	return b.limited.Load(ctx, name, p, offset)
 }
 
 // open returns the adapter itself.
@@ -113,6 +153,47 @@ func find(scheme string) (storage.Provider, error) {
 		known = append(known, p.Kind+":")
 	}
 	return storage.Provider{}, fmt.Errorf("%w: known are %s and plain paths", ErrUnknown, strings.Join(known, ", "))
+}
+
+// Of returns the kind of storage of a location.
+func Of(location string) (storage.Provider, error) {
+	scheme, _ := split(location)
+	return find(scheme)
+}
+
+// Field returns the setting of a name, such as "s3.region", or "region" of the first kind that has it.
+func Field(name string) (f settings.Field, ok bool) {
+	kind, of, found := strings.Cut(name, ".")
+	for _, p := range Storages() {
+		for _, f := range p.Fields {
+			if f.Name == name || found && p.Kind == kind && f.Name == of {
+				return f, true
+			}
+		}
+	}
+	return f, false
+}
+
+// withPassword is what a URL looks like in which a password stands, also one with the characters that it should not have there. What
+// looks like a port is one.
+var (
+	withPassword = regexp.MustCompile(`//([^/:@]*):.*@`)
+	withoutIt    = regexp.MustCompile(`^[^/]*//[^/:@]*(:\d*)?(/|$)`)
+)
+
+// Shown returns a location as it may be shown: a password in it is replaced by stars.
+func Shown(location string) string {
+	if scheme, rest := split(location); scheme == local.Provider.Kind || withoutIt.MatchString(rest) {
+		return location
+	}
+	return withPassword.ReplaceAllString(location, "//$1:***@")
+}
+
+// SnapshotPath returns what a snapshot calls the path of a folder at a location: the same for the same place, with no password in it.
+func SnapshotPath(location string) string {
+	scheme, rest := split(Shown(location))
+	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "https://"), "http://")
+	return path.Join("/", scheme, strings.ReplaceAll(rest, ":***@", "@"))
 }
 
 // complete adds to the values of a location those that were given beside it, and those of the environment where there are none.

@@ -43,6 +43,41 @@ func TestAnUnknownKindIsNamedAndTheKnownOnesAreListed(t *testing.T) {
 	}
 }
 
+func TestAPasswordInALocationIsNotShown(t *testing.T) {
+	for location, want := range map[string]string{
+		"/srv/a:b@c":                                "/srv/a:b@c",
+		"rest:http://host:8000/repo":                "rest:http://host:8000/repo",
+		"rest:https://user:secret@host:8000/repo/":  "rest:https://user:***@host:8000/repo/",
+		"rest:https://user:sec:ret@host/":           "rest:https://user:***@host/",
+		"rest:https://user:sec@ret@host/":           "rest:https://user:***@host/",
+		"rest:https://user:sec/ret@host/a":          "rest:https://user:***@host/a",
+		"rest:https://user@host/a":                  "rest:https://user@host/a",
+		"sftp:user@host:/path":                      "sftp:user@host:/path",
+		"sftp://user:secret@host:22//path":          "sftp://user:***@host:22//path",
+		"s3:https://minio:9000/bucket/a@b":          "s3:https://minio:9000/bucket/a@b",
+		"smb:DOMAIN;user@host/share":                "smb:DOMAIN;user@host/share",
+		"rest:http+unix://user:secret@/path.sock:/": "rest:http+unix://user:***@/path.sock:/",
+	} {
+		if got := Shown(location); got != want {
+			t.Errorf("Shown(%q) = %q, want %q", location, got, want)
+		}
+	}
+}
+
+func TestASnapshotOfARemoteFolderIsNamedAfterItsPlace(t *testing.T) {
+	for location, want := range map[string]string{
+		"s3:https://minio:9000/bucket/data/":   "/s3/minio:9000/bucket/data",
+		"s3:s3.amazonaws.com/bucket":           "/s3/s3.amazonaws.com/bucket",
+		"sftp:user@host:/srv/data":             "/sftp/user@host:/srv/data",
+		"sftp://user:secret@host:22//srv/data": "/sftp/user@host:22/srv/data",
+		"webdav:https://u:secret@host/../x":    "/webdav/x",
+	} {
+		if got := SnapshotPath(location); got != want {
+			t.Errorf("SnapshotPath(%q) = %q, want %q", location, got, want)
+		}
+	}
+}
+
 func TestSettingsComeFromBesideTheLocationAndFromTheEnvironment(t *testing.T) {
 	fields := []settings.Field{{Name: "host"}, {Name: "user", Env: []string{"OUR_USER", "THEIR_USER"}}, {Name: "port", Env: []string{"PORT"}}}
 	p := storage.Provider{Kind: "x", Fields: fields}

@@ -33,8 +33,9 @@ type ForgetOptions struct {
 // Forgotten is what becomes of one group of snapshots.
 type Forgotten struct {
 	snapshot.Group
-	Keep, Remove []*snapshot.Snapshot   // newest first; where IDs were given, Keep is empty
-	Reasons      map[crypto.ID][]string // why each is kept
+	Keep, Remove []*snapshot.Snapshot    // newest first; where IDs were given, Keep is empty
+	Reasons      map[crypto.ID][]string  // why each is kept
+	Held         map[crypto.ID]time.Time // those of Remove that object lock keeps until then: they stay for now
 }
 
 // Forget removes snapshots from an open repository; the context holds an exclusive lock on it. It decides about all of them
@@ -54,20 +55,43 @@ func Forget(ctx context.Context, r *repo.Repo, opt ForgetOptions) (groups []Forg
 		return nil, 0, fmt.Errorf("forget: %w", err)
 	}
 	left = len(all)
-	for _, g := range groups {
-		for _, s := range g.Remove {
-			if !opt.DryRun {
-				if err := r.RemoveFile(ctx, repo.Snapshots, s.ID); err != nil {
-					return groups, left, fmt.Errorf("forget: %w", err)
-				}
-				if opt.Removed != nil {
-					opt.Removed(s.ID)
-				}
-			}
-			left--
+	for i := range groups {
+		gone, err := groups[i].apply(ctx, r, opt)
+		left -= gone
+		if err != nil {
+			return groups, left, fmt.Errorf("forget: %w", err)
 		}
 	}
 	return groups, left, nil
+}
+
+// apply removes the snapshots of a group that are to be removed, and returns how many. By a policy those that object lock keeps are
+// left for a later run; one that was named is an error.
+func (g *Forgotten) apply(ctx context.Context, r *repo.Repo, opt ForgetOptions) (gone int, err error) {
+	g.Held = make(map[crypto.ID]time.Time)
+	for _, s := range g.Remove {
+		held, err := r.Held(ctx, repo.Snapshots, s.ID)
+		if err != nil {
+			return gone, err
+		}
+		if !held.IsZero() && len(opt.IDs) == 0 {
+			g.Held[s.ID] = held
+			continue
+		}
+		if !held.IsZero() {
+			return gone, fmt.Errorf("snapshot %s: %w until %s", s.ID.Short(), storage.ErrRetained, held.Format(time.DateTime))
+		}
+		if !opt.DryRun {
+			if err := r.RemoveFile(ctx, repo.Snapshots, s.ID); err != nil {
+				return gone, err
+			}
+			if opt.Removed != nil {
+				opt.Removed(s.ID)
+			}
+		}
+		gone++
+	}
+	return gone, nil
 }
 
 // listAll returns all snapshots, newest first.

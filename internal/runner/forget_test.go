@@ -17,6 +17,8 @@ import (
 	"github.com/backstay/backstay/retention"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/mem"
+	"github.com/backstay/backstay/storage/storagetest"
+	"github.com/backstay/backstay/test/quickrepo"
 )
 
 // history is a repository with snapshots of consecutive days, the first the oldest.
@@ -189,5 +191,23 @@ func TestForgetTakesAnExclusiveLock(t *testing.T) {
 	h := newHistory(t, mem.New(), "a", "a")
 	if _, _, err := runner.Forget(t.Context(), h.repo, runner.ForgetOptions{Policy: retention.Policy{Last: 1}}); !errors.Is(err, repo.ErrNotLocked) || len(h.left(t)) != 2 {
 		t.Errorf("Forget = %v, left %v", err, h.left(t))
+	}
+}
+
+func TestSnapshotsThatObjectLockKeepsStayForALaterRun(t *testing.T) {
+	h := newHistory(t, storagetest.NewKept(mem.New(), 48*time.Hour, quickrepo.Still{}), "a", "a", "a")
+	policy := retention.Policy{Last: 1}
+	for _, dry := range []bool{true, false} {
+		groups, left, err := runner.Forget(h.ctx, h.repo, runner.ForgetOptions{Policy: policy, DryRun: dry})
+		if err != nil || left != 3 || len(groups) != 1 || len(groups[0].Held) != 2 || !groups[0].Held[h.snapshots[0].ID].Equal(now.Add(48*time.Hour)) {
+			t.Errorf("Forget = %+v, %d left, %v, want two snapshots held for two days", groups, left, err)
+		}
+	}
+	_, left, err := runner.Forget(h.ctx, h.repo, runner.ForgetOptions{IDs: []crypto.ID{h.snapshots[0].ID}})
+	if !errors.Is(err, storage.ErrRetained) || left != 3 {
+		t.Errorf("Forget of one by its id = %d left, %v, want ErrRetained", left, err)
+	}
+	if got := h.left(t); len(got) != 3 {
+		t.Errorf("the snapshots %v are left, want all three", got)
 	}
 }

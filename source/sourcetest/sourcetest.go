@@ -30,6 +30,8 @@ type Case struct {
 	// Lossy makes a source with an entry that can't be read, among others that can, and says which. Nil: such
 	// entries can't be made.
 	Lossy func(t *testing.T) (src source.Source, lost string)
+	// Background are the goroutines of connections that a source keeps when it is not in use.
+	Background []goleak.Option
 }
 
 // lossPromise can be asked only of a source that has entries to lose.
@@ -62,7 +64,7 @@ func Run(t *testing.T, c Case) {
 		t.Run(promise.name, func(t *testing.T) {
 			before := goleak.IgnoreCurrent()
 			promise.test(t, c)
-			if err := goleak.Find(before); err != nil {
+			if err := goleak.Find(append(c.Background, before)...); err != nil {
 				t.Errorf("goroutines are left behind: %v", err)
 			}
 		})

@@ -22,8 +22,8 @@ import (
 
 // Options are the limits. The zero value limits nothing.
 type Options struct {
-	Upload   int64       // bytes per second; 0: no limit
-	Download int64       // bytes per second; 0: no limit
+	Upload   Rate
+	Download Rate
 	Calls    int         // at once; 0: no limit
 	Clock    clock.Clock // default clock.System
 }
@@ -62,7 +62,7 @@ func (b *Backend) Save(ctx context.Context, name string, body storage.Body) erro
 		return fmt.Errorf("save %q: %w", name, err)
 	}
 	defer b.leave()
-	if b.upload.rate != nil {
+	if b.upload.limiter != nil {
 		open := body.Open
 		body.Open = func() io.Reader { return &reader{ctx, open(), b.upload} }
 	}
@@ -140,23 +140,42 @@ func (b *Backend) leave() {
 
 // bucket hands out bytes at a rate. It starts with those of one second.
 type bucket struct {
-	rate  *rate.Limiter // nil: no limit
-	clock clock.Clock
+	rate    Rate
+	limiter *rate.Limiter // nil: there is never a limit
+	clock   clock.Clock
 }
 
-func newBucket(perSecond int64, c clock.Clock) bucket {
-	if perSecond <= 0 {
-		return bucket{}
+func newBucket(r Rate, c clock.Clock) bucket {
+	b := bucket{rate: r, clock: c}
+	if r.base > 0 || len(r.spans) > 0 {
+		b.limiter = rate.NewLimiter(limitOf(r.At(c.Now())))
 	}
-	return bucket{rate.NewLimiter(rate.Limit(perSecond), int(min(perSecond, math.MaxInt32))), c}
+	return b
+}
+
+// limitOf returns what a limiter is told: the rate, and as many bytes at once as pass in a second.
+func limitOf(perSecond int64) (rate.Limit, int) {
+	return rate.Limit(perSecond), int(min(perSecond, math.MaxInt32))
 }
 
 // take waits until n bytes may pass.
 func (b bucket) take(ctx context.Context, n int) error {
-	for n > 0 && b.rate != nil {
-		part := min(n, b.rate.Burst())
+	for n > 0 && b.limiter != nil {
 		now := b.clock.Now()
-		reserved := b.rate.ReserveN(now, part)
+		perSecond := b.rate.At(now)
+		if perSecond == 0 {
+			return nil
+		}
+		limit, burst := limitOf(perSecond)
+		if b.limiter.Limit() != limit {
+			b.limiter.SetLimitAt(now, limit)
+			b.limiter.SetBurstAt(now, burst)
+		}
+		part := min(n, burst)
+		reserved := b.limiter.ReserveN(now, part)
+		if !reserved.OK() { // the rate has just become another one
+			continue
+		}
 		if err := b.clock.Sleep(ctx, reserved.DelayFrom(now)); err != nil {
 			reserved.CancelAt(b.clock.Now())
 			return err

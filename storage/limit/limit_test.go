@@ -18,7 +18,7 @@ import (
 
 func TestBackendKeepsThePromises(t *testing.T) {
 	storagetest.Run(t, func(*testing.T) storage.Backend {
-		return limit.New(mem.New(), limit.Options{Upload: 1 << 30, Download: 1 << 30, Calls: 2})
+		return limit.New(mem.New(), limit.Options{Upload: limit.PerSecond(1 << 30), Download: limit.PerSecond(1 << 30), Calls: 2})
 	})
 }
 
@@ -28,7 +28,7 @@ func TestTheBackendWithoutLimitsKeepsThePromises(t *testing.T) {
 
 func TestRatesHoldForAllCallsTogether(t *testing.T) {
 	const size, files = 1 << 20, 6
-	for what, opt := range map[string]limit.Options{"upload": {Upload: size}, "download": {Download: size}} {
+	for what, opt := range map[string]limit.Options{"upload": {Upload: limit.PerSecond(size)}, "download": {Download: limit.PerSecond(size)}} {
 		synctest.Test(t, func(t *testing.T) {
 			b, start := limit.New(mem.New(), opt), time.Now()
 			var wg sync.WaitGroup
@@ -54,7 +54,7 @@ func TestRatesHoldForAllCallsTogether(t *testing.T) {
 func TestWaitingForARateEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := mem.New()
-		b, start := limit.New(inner, limit.Options{Upload: 10, Download: 10}), time.Now()
+		b, start := limit.New(inner, limit.Options{Upload: limit.PerSecond(10), Download: limit.PerSecond(10)}), time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		if err := b.Save(ctx, "config", storage.Bytes(make([]byte, 1000))); !errors.Is(err, context.DeadlineExceeded) {

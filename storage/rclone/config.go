@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -21,21 +22,24 @@ import (
 
 // remote says how a backend of rclone is opened.
 type remote struct {
-	backend string            // its name in rclone, such as "webdav"
-	options map[string]string // by rclone's names, passwords in clear
-	root    string            // the folder of the repository, as rclone takes it
-	headers map[string]string // sent with each request, whatever rclone says
-	ca      string            // certificates in PEM that the server may be signed by; "": those of the system
-	target  string            // HOST:PORT of a protocol without proxies; "": HTTP, which goes through one
-	create  bool              // files are put under their names at once, since the store shows them only when they are whole
-	serial  bool              // the server refuses to make one folder twice at a time
-	secrets []string          // what no error may show
-	status  func(error) reply // what the store answered; may be nil
+	backend   string            // its name in rclone, such as "webdav"
+	options   map[string]string // by rclone's names, passwords in clear
+	root      string            // the folder of the repository, as rclone takes it
+	headers   map[string]string // sent with each request, whatever rclone says
+	ca        string            // certificates in PEM that the server may be signed by; "": those of the system
+	target    string            // HOST:PORT of a protocol without proxies; "": HTTP, which goes through one
+	exclusive bool              // the backend doesn't heed contexts: one call at a time uses it, and is cut off
+	replaces  bool              // the store replaces when it renames
+	create    bool              // files are put under their names at once, since the store shows them only when they are whole
+	serial    bool              // the server refuses to make one folder twice at a time
+	secrets   []string          // what no error may show
+	status    func(error) reply // what the store answered; may be nil
 
 	// prepare sets up the connections of a backend that can be handed a transport. It gets the context of all that the backend does,
 	// and returns the one to use. nil: the backend is led through a tunnel.
 	prepare func(ctx context.Context, env storage.Env) (context.Context, error)
-
+	// each changes the context of each call; may be nil.
+	each func(ctx context.Context) context.Context
 	// wrap puts something around rclone's backend that mends what it leaves to chance. nil: it is used as it is.
 	wrap func(f fs.Fs, env storage.Env) fs.Fs
 	// alone tells that the store doesn't refuse a name that is taken: within this process one name is saved by one call at a time.
@@ -147,6 +151,17 @@ func (r remote) configure(ctx context.Context, proxy string) context.Context {
 	return ctx
 }
 
+// at is the remote with another address to connect to.
+func (r remote) at(address net.Addr) remote {
+	host, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		panic(err) // the address of a listener has both
+	}
+	r.options = maps.Clone(r.options)
+	r.options["host"], r.options["port"] = host, port
+	return r
+}
+
 // trust has rclone trust the certificates of this remote: it wants them in a file, which it reads while it opens. The file is gone
 // after remove.
 func (r remote) trust(ctx context.Context) (remove func() error, err error) {
@@ -154,7 +169,7 @@ func (r remote) trust(ctx context.Context) (remove func() error, err error) {
 		return func() error { return nil }, nil
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM([]byte(r.ca)) { // rclone would end the program
-		return nil, errors.New("setting ca-certificate: there is no certificate in it: want PEM, that begins with -----BEGIN CERTIFICATE-----")
+		return nil, errNoCertificate
 	}
 	f, err := os.CreateTemp("", "backstay-ca-*.pem")
 	if err != nil {

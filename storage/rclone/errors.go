@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -82,6 +84,18 @@ func (b *Backend) mark(what string, err error) error {
 // longestText bounds the text of an error: some servers answer with a page of HTML.
 const longestText = 400
 
+// queries are the parts of addresses after the question mark, which may hold a signature.
+var queries = regexp.MustCompile(`\?[^\s"']+`)
+
+// retryAfter is after how many seconds a server wants to be asked again; 0: it doesn't say.
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
 // clean returns the text of an error without secrets, on one line.
 func (b *Backend) clean(err error) string {
 	text := err.Error()
@@ -90,7 +104,7 @@ func (b *Backend) clean(err error) string {
 			text = strings.ReplaceAll(text, form, "***")
 		}
 	}
-	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Join(strings.Fields(queries.ReplaceAllString(text, "?…")), " ")
 	if len(text) > longestText {
 		text = text[:longestText] + "…"
 	}
@@ -101,12 +115,4 @@ func (b *Backend) clean(err error) string {
 		text += " (if the server's certificate is signed by an authority of your own, give that as ca-certificate)"
 	}
 	return text
-}
-
-// withReason adds to an error of rclone why the tunnel could make no connection: rclone only knows that it couldn't.
-func withReason(err, reason error) error {
-	if reason == nil || !strings.Contains(err.Error(), "socks connect") {
-		return err
-	}
-	return fmt.Errorf("%w: %w", reason, err)
 }

@@ -3,7 +3,6 @@ package rclone
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"time"
 
@@ -19,11 +18,11 @@ var errStop = errors.New("stop")
 func (b *Backend) List(ctx context.Context, dir string) iter.Seq2[storage.Info, error] {
 	return func(yield func(storage.Info, error) bool) {
 		left := false
-		err := b.do(ctx, "list", dir, func(ctx context.Context, f fs.Fs) error {
-			if err := storage.CheckName(dir); err != nil {
-				return err
-			}
-			return walk(ctx, f, dir, func(object fs.Object) error {
+		err := storage.CheckName(dir)
+		if err != nil {
+			err = b.fail("list", dir, err)
+		} else {
+			err = b.walk(ctx, dir, func(object fs.Object) error {
 				if isTemp(object.Remote()) {
 					return nil
 				}
@@ -32,7 +31,7 @@ func (b *Backend) List(ctx context.Context, dir string) iter.Seq2[storage.Info, 
 				}
 				return nil
 			})
-		})
+		}
 		if err != nil && !left {
 			yield(storage.Info{}, err)
 		}
@@ -40,46 +39,53 @@ func (b *Backend) List(ctx context.Context, dir string) iter.Seq2[storage.Info, 
 }
 
 // walk calls found for each file in a folder and in those below it. One that isn't there is empty, if the location is there.
-func walk(ctx context.Context, f fs.Fs, dir string, found func(fs.Object) error) error {
-	err := descend(ctx, f, dir, found)
+func (b *Backend) walk(ctx context.Context, dir string, found func(fs.Object) error) error {
+	var entries fs.DirEntries
+	flat := false
+	err := b.do(ctx, "list", dir, func(ctx context.Context, f fs.Fs) (err error) {
+		all := f.Features().ListR
+		if flat = all != nil && f.Features().BucketBased; flat { // these have no folders, and list page by page
+			return all(ctx, dir, func(entries fs.DirEntries) error { return each(ctx, entries, found, ignore) })
+		}
+		entries, err = f.List(ctx, dir)
+		return err
+	})
 	if errors.Is(err, fs.ErrorDirNotFound) {
-		if _, err := f.List(ctx, ""); err != nil {
-			return fmt.Errorf("the location can't be read: %w", err)
-		}
-		return nil
+		return b.checkLocation(ctx)
 	}
-	return err
-}
-
-func descend(ctx context.Context, f fs.Fs, dir string, found func(fs.Object) error) error {
-	each := func(entries fs.DirEntries, below func(dir string) error) error {
-		for _, entry := range entries {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			var err error
-			switch e := entry.(type) {
-			case fs.Object:
-				err = found(e)
-			case fs.Directory:
-				err = below(e.Remote())
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if all := f.Features().ListR; all != nil && f.Features().BucketBased { // these have no folders, and list page by page
-		return all(ctx, dir, func(entries fs.DirEntries) error {
-			return each(entries, func(string) error { return nil })
-		})
-	}
-	entries, err := f.List(ctx, dir)
-	if err != nil {
+	if err != nil || flat {
 		return err
 	}
-	return each(entries, func(sub string) error { return walk(ctx, f, sub, found) })
+	return each(ctx, entries, found, func(sub string) error { return b.walk(ctx, sub, found) })
+}
+
+func ignore(string) error { return nil }
+
+// each calls found for the files and below for the folders among entries.
+func each(ctx context.Context, entries fs.DirEntries, found func(fs.Object) error, below func(dir string) error) (err error) {
+	for _, entry := range entries {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		switch e := entry.(type) {
+		case fs.Object:
+			err = found(e)
+		case fs.Directory:
+			err = below(e.Remote())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkLocation returns an error unless the location can be read: a share that went is not an empty one.
+func (b *Backend) checkLocation(ctx context.Context) error {
+	return b.do(ctx, "read location of", "", func(ctx context.Context, f fs.Fs) error {
+		_, err := f.List(ctx, "")
+		return err
+	})
 }
 
 // Sweep removes the temporary files that are older than a day, which a killed process has left.
@@ -88,15 +94,14 @@ func (b *Backend) Sweep(ctx context.Context) error {
 		return nil // it makes none
 	}
 	old := b.env.Clock.Now().Add(-24 * time.Hour)
-	return b.do(ctx, "sweep", b.remote.root, func(ctx context.Context, f fs.Fs) error {
-		return walk(ctx, f, "", func(object fs.Object) error {
-			if !isTemp(object.Remote()) || object.ModTime(ctx).After(old) {
-				return nil
-			}
-			if err := object.Remove(ctx); err != nil && !b.gone(err) {
-				return err
-			}
+	return b.walk(ctx, "", func(object fs.Object) error {
+		if !isTemp(object.Remote()) || object.ModTime(ctx).After(old) {
 			return nil
-		})
+		}
+		err := b.do(ctx, "sweep", object.Remote(), func(ctx context.Context, _ fs.Fs) error { return object.Remove(ctx) })
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil
+		}
+		return err
 	})
 }

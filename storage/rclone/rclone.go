@@ -37,9 +37,7 @@ type Backend struct {
 	folders folders
 	names   folders // of the files that are being saved, by whole names
 
-	opening chan struct{} // holds a token while nobody opens
-	mu      sync.Mutex
-	opened  *opened // guarded by mu; nil until it is first used
+	sessions sessions
 }
 
 // opened is a backend of rclone with the way that its connections go.
@@ -73,52 +71,13 @@ func provide(p storage.Provider, describe func(settings.Values) (remote, error))
 
 // newBackend returns the Backend of a remote. It asks nobody yet.
 func newBackend(r remote, env storage.Env) *Backend {
-	b := &Backend{remote: r, env: env, opening: make(chan struct{}, 1)}
-	b.opening <- struct{}{}
+	b := &Backend{remote: r, env: env}
+	b.sessions.open = b.connect
+	b.sessions.exclusive = r.exclusive
 	return b
 }
 
-// open returns the backend of rclone, which is opened when it is first used. It returns when the context ends; rclone may go on to open
-// then, for the next call.
-func (b *Backend) open(ctx context.Context) (*opened, error) {
-	if o := b.peek(); o != nil {
-		return o, nil
-	}
-	select {
-	case <-b.opening:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if o := b.peek(); o != nil {
-		b.opening <- struct{}{}
-		return o, nil
-	}
-	done := make(chan error, 1)
-	go func() {
-		o, err := b.connect(context.WithoutCancel(ctx))
-		b.mu.Lock()
-		b.opened = o
-		b.mu.Unlock()
-		b.opening <- struct{}{}
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		if err != nil {
-			return nil, err
-		}
-		return b.peek(), nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-func (b *Backend) peek() *opened {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.opened
-}
-
+// connect opens a backend of rclone.
 func (b *Backend) connect(ctx context.Context) (*opened, error) {
 	o, proxy := &opened{}, ""
 	if b.remote.prepare == nil {
@@ -128,11 +87,19 @@ func (b *Backend) connect(ctx context.Context) (*opened, error) {
 		}
 		o.tunnel, proxy = t, t.proxy()
 	}
-	o.ctx = b.remote.configure(ctx, proxy)
-	f, err := b.remote.open(o.ctx, b.env)
+	r := b.remote
+	if r.target != "" {
+		r = r.at(o.tunnel.listener.Addr())
+		proxy = ""
+	}
+	o.ctx = r.configure(ctx, proxy)
+	if r.each != nil {
+		o.ctx = r.each(o.ctx)
+	}
+	f, err := r.open(o.ctx, b.env)
 	if err != nil {
 		if o.tunnel != nil {
-			err = errors.Join(err, o.tunnel.failure())
+			err = o.tunnel.explain(err)
 			o.tunnel.close()
 		}
 		return nil, err
@@ -154,21 +121,28 @@ func (b *Backend) do(ctx context.Context, what, name string, ask func(ctx contex
 	if ctx.Err() != nil {
 		return b.fail(what, name, context.Cause(ctx))
 	}
-	o, err := b.open(ctx)
+	o, giveBack, err := b.sessions.take(ctx)
 	if err != nil {
 		return b.fail(what, name, err)
 	}
-	defer runtime.KeepAlive(o)
-	err = ask(fs.CopyConfig(ctx, o.ctx), o.fs)
+	inner := fs.CopyConfig(ctx, o.ctx)
+	if b.remote.each != nil {
+		inner = b.remote.each(inner)
+	}
+	err = ask(inner, o.fs)
 	switch {
 	case err == nil:
-		return nil
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case o.tunnel != nil:
-		err = withReason(err, o.tunnel.failure())
+		err = o.tunnel.explain(err)
 	}
-	return b.fail(what, name, err)
+	giveBack()
+	runtime.KeepAlive(o)
+	if err != nil {
+		return b.fail(what, name, err)
+	}
+	return nil
 }
 
 // Load implements storage.Backend.

@@ -20,7 +20,8 @@ const grace = 5 * time.Second
 
 // Save implements storage.Backend. Where the store knows checksums it reads the content twice: they are sent ahead of it.
 func (b *Backend) Save(ctx context.Context, name string, body storage.Body) error {
-	return b.do(ctx, "save", name, func(ctx context.Context, f fs.Fs) error {
+	made := "" // what has to be taken away after an error
+	err := b.do(ctx, "save", name, func(ctx context.Context, f fs.Fs) (err error) {
 		if err := checkName(name); err != nil {
 			return err
 		}
@@ -31,7 +32,7 @@ func (b *Backend) Save(ctx context.Context, name string, body storage.Body) erro
 			}
 			defer unlock()
 		}
-		if err := b.checkFree(ctx, f, name); err != nil {
+		if err := checkFree(ctx, f, name); err != nil {
 			return err
 		}
 		sums, err := checksums(ctx, body, f.Hashes())
@@ -39,21 +40,27 @@ func (b *Backend) Save(ctx context.Context, name string, body storage.Body) erro
 			return err
 		}
 		if b.remote.create {
-			return b.create(ctx, f, name, body, sums)
+			made, err = b.create(ctx, f, name, body, sums)
+			return err
 		}
 		if b.remote.serial {
-			unlock, err := b.folders.enter(ctx, f, path.Dir(name))
+			leave, err := b.folders.enter(ctx, f, path.Dir(name))
 			if err != nil {
 				return err
 			}
-			defer unlock()
+			defer leave()
 		}
-		return b.rename(ctx, f, name, body, sums)
+		made, err = b.rename(ctx, f, name, body, sums)
+		return err
 	})
+	if err != nil && made != "" {
+		return b.discard(ctx, made, err)
+	}
+	return err
 }
 
 // checkFree returns an error if the name is taken, or if that can't be told.
-func (b *Backend) checkFree(ctx context.Context, f fs.Fs, name string) error {
+func checkFree(ctx context.Context, f fs.Fs, name string) error {
 	_, err := f.NewObject(ctx, name)
 	switch {
 	case err == nil:
@@ -64,46 +71,49 @@ func (b *Backend) checkFree(ctx context.Context, f fs.Fs, name string) error {
 	return err
 }
 
-// create puts the file under its name.
-func (b *Backend) create(ctx context.Context, f fs.Fs, name string, body storage.Body, sums map[hash.Type]string) error {
+// create puts the file under its name. After an error made is what may be left, if anything.
+func (b *Backend) create(ctx context.Context, f fs.Fs, name string, body storage.Body, sums map[hash.Type]string) (made string, err error) {
 	object, err := b.put(ctx, f, name, body, sums)
 	if err != nil {
-		return err
+		return "", err // the store shows nothing, or all of it if the answer was lost
 	}
 	if err := compare(ctx, object, body, sums); err != nil {
-		return b.discard(ctx, object, err)
+		return name, err
 	}
 	b.known.put(name, object)
-	return nil
+	return "", nil
 }
 
-// rename puts the file under a temporary name and then gives it its own.
-func (b *Backend) rename(ctx context.Context, f fs.Fs, name string, body storage.Body, sums map[hash.Type]string) error {
-	var random [16]byte
-	if _, err := io.ReadFull(b.env.Rand, random[:]); err != nil {
-		return fmt.Errorf("read random bytes: %w", err)
-	}
-	temp := path.Join(path.Dir(name), fmt.Sprintf("%s%x", tempPrefix, random))
-	made, err := b.put(ctx, f, temp, body, sums)
-	if err != nil {
-		return b.discardName(ctx, f, temp, err)
-	}
-	if err := compare(ctx, made, body, sums); err != nil {
-		return b.discard(ctx, made, err)
-	}
+// rename puts the file under a temporary name and then gives it its own. After an error made is what may be left, if anything.
+func (b *Backend) rename(ctx context.Context, f fs.Fs, name string, body storage.Body, sums map[hash.Type]string) (made string, err error) {
 	move := f.Features().Move
 	if move == nil {
-		return b.discard(ctx, made, fmt.Errorf("rclone's %s can't rename", b.remote.backend))
+		return "", fmt.Errorf("rclone's %s can't rename", b.remote.backend)
 	}
-	moved, err := move(ctx, made, name)
+	var random [16]byte
+	if _, err := io.ReadFull(b.env.Rand, random[:]); err != nil {
+		return "", fmt.Errorf("read random bytes: %w", err)
+	}
+	temp := path.Join(path.Dir(name), fmt.Sprintf("%s%x", tempPrefix, random))
+	object, err := b.put(ctx, f, temp, body, sums)
+	if err == nil {
+		err = compare(ctx, object, body, sums)
+	}
+	if err == nil && b.remote.replaces {
+		err = checkFree(ctx, f, name)
+	}
 	if err != nil {
-		return b.discard(ctx, made, err)
+		return temp, err
+	}
+	moved, err := move(ctx, object, name)
+	if err != nil {
+		return temp, err
 	}
 	if moved.Size() != body.Size {
-		return fmt.Errorf("the file has %d bytes after writing %d", moved.Size(), body.Size)
+		return name, fmt.Errorf("the file has %d bytes after writing %d", moved.Size(), body.Size)
 	}
 	b.known.put(name, moved)
-	return nil
+	return "", nil
 }
 
 // put sends the content. Its error is that of the body, if there is one, or the end of the context, rather than what rclone makes of it.
@@ -159,22 +169,12 @@ func compare(ctx context.Context, made fs.Object, body storage.Body, sums map[ha
 }
 
 // discard removes what a failed Save made, and returns the reason.
-func (b *Backend) discard(ctx context.Context, made fs.Object, reason error) error {
+func (b *Backend) discard(ctx context.Context, name string, reason error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	return b.left(made.Remove(ctx), made.Remote(), reason)
-}
-
-// discardName is discard for what may be there in part.
-func (b *Backend) discardName(ctx context.Context, f fs.Fs, name string, reason error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	return b.left(remove(ctx, f, name), name, reason)
-}
-
-func (b *Backend) left(err error, name string, reason error) error {
-	if err == nil || b.gone(err) || errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) {
+	err := b.do(ctx, "remove", name, func(ctx context.Context, f fs.Fs) error { return remove(ctx, f, name) })
+	if err == nil || errors.Is(err, storage.ErrNotFound) {
 		return reason
 	}
-	return fmt.Errorf("%w (and %s may be left behind: %w)", reason, name, err)
+	return fmt.Errorf("%w (and a part may be left behind: %w)", reason, err)
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,11 +67,14 @@ func (t *tunnel) close() {
 	}
 }
 
-// failure returns why no connection could be made of late, or nil.
-func (t *tunnel) failure() error {
+// explain adds to an error of rclone why the last connection could not be made: rclone only knows that it couldn't.
+func (t *tunnel) explain(err error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.failed
+	if t.failed == nil || t.target == "" && !strings.Contains(err.Error(), "socks connect") {
+		return err
+	}
+	return fmt.Errorf("%w: %w", t.failed, err)
 }
 
 func (t *tunnel) serve() {

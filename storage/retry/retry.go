@@ -89,8 +89,14 @@ type Backend struct {
 	opt  Options
 }
 
-// New returns a Backend that repeats the calls of next.
-func New(next storage.Backend, opt Options) *Backend { return &Backend{next, opt.withDefaults()} }
+// New returns a Backend that repeats the calls of next. It is a storage.Retainer if next is one.
+func New(next storage.Backend, opt Options) storage.Backend {
+	b := &Backend{next, opt.withDefaults()}
+	if retainer, ok := storage.As[storage.Retainer](next); ok {
+		return keeper{b, retainer}
+	}
+	return b
+}
 
 // Unwrap returns the Backend that is wrapped.
 func (b *Backend) Unwrap() storage.Backend { return b.next }
@@ -141,13 +147,17 @@ func (b *Backend) compare(ctx context.Context, w *watch, name string, body stora
 
 // Load implements storage.Backend.
 func (b *Backend) Load(ctx context.Context, name string, p []byte, offset int64) error {
+	return b.load(ctx, name, p, offset, b.next.Load)
+}
+
+func (b *Backend) load(ctx context.Context, name string, p []byte, offset int64, load func(context.Context, string, []byte, int64) error) error {
 	stall := b.opt.Stall
 	if stall > 0 {
 		stall += time.Duration(len(p)) * time.Second / loadRate
 	}
 	short := false
 	return b.repeat(ctx, "load", name, stall, func(ctx context.Context, _ *watch) error {
-		err := b.next.Load(ctx, name, p, offset)
+		err := load(ctx, name, p, offset)
 		if errors.Is(err, storage.ErrShort) && short {
 			return storage.Mark(err, errFinal)
 		}
@@ -178,10 +188,15 @@ type key [16]byte
 // List implements storage.Backend. A listing that fails is begun again; what was yielded before is left out. For this it
 // keeps 16 bytes of each name.
 func (b *Backend) List(ctx context.Context, dir string) iter.Seq2[storage.Info, error] {
+	return b.list(ctx, "list", dir, b.next.List)
+}
+
+// list is List with a listing of another kind.
+func (b *Backend) list(ctx context.Context, what, dir string, list func(context.Context, string) iter.Seq2[storage.Info, error]) iter.Seq2[storage.Info, error] {
 	return func(yield func(storage.Info, error) bool) {
 		yielded, left := make(map[key]struct{}), false
-		err := b.repeat(ctx, "list", dir, b.opt.Stall, func(ctx context.Context, w *watch) error {
-			for info, err := range b.next.List(ctx, dir) {
+		err := b.repeat(ctx, what, dir, b.opt.Stall, func(ctx context.Context, w *watch) error {
+			for info, err := range list(ctx, dir) {
 				if err != nil {
 					return err
 				}

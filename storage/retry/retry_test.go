@@ -37,7 +37,7 @@ func TestBackendKeepsThePromisesUnderWatch(t *testing.T) {
 }
 
 // with returns a retrying backend over one with these faults.
-func with(faults ...storagetest.At) (*retry.Backend, *storagetest.Faulty, *[]retry.Event) {
+func with(faults ...storagetest.At) (storage.Backend, *storagetest.Faulty, *[]retry.Event) {
 	faulty := storagetest.NewFaulty(mem.New(), storagetest.Faults{At: faults})
 	events := new([]retry.Event)
 	report := func(e retry.Event) { *events = append(*events, e) }

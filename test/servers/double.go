@@ -33,12 +33,12 @@ type Double struct {
 	address string
 
 	mu    sync.Mutex
-	fault Fault // guarded by mu
+	fault DoubleFault // guarded by mu
 	calls []string
 }
 
-// Fault is what goes wrong: a handler put before the double's own.
-type Fault func(next http.Handler) http.Handler
+// DoubleFault is what goes wrong: a handler put before the double's own.
+type DoubleFault func(next http.Handler) http.Handler
 
 // newDouble serves the API at the names that the service has, each under a certificate for all of them.
 func newDouble(t testing.TB, handler http.Handler, hosts ...string) *Double {
@@ -67,7 +67,7 @@ func (d *Double) Dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 // Break puts a fault before everything; nil mends.
-func (d *Double) Break(fault Fault) {
+func (d *Double) Break(fault DoubleFault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fault = fault
@@ -95,7 +95,7 @@ func (d *Double) before(handler http.Handler) http.Handler {
 }
 
 // On is a fault for the requests that a condition holds for.
-func On(hit func(r *http.Request) bool, fault Fault) Fault {
+func On(hit func(r *http.Request) bool, fault DoubleFault) DoubleFault {
 	return func(next http.Handler) http.Handler {
 		broken := fault(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -109,7 +109,7 @@ func On(hit func(r *http.Request) bool, fault Fault) Fault {
 }
 
 // Refusing answers every request with a status, a body and, where that is above zero, Retry-After in seconds.
-func Refusing(status, after int, body string) Fault {
+func Refusing(status, after int, body string) DoubleFault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if after > 0 {
@@ -123,7 +123,7 @@ func Refusing(status, after int, body string) Fault {
 }
 
 // CutRequest has the connection break after that many bytes of a request's body.
-func CutRequest(after int64) Fault {
+func CutRequest(after int64) DoubleFault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Body = &cutBody{r.Body, after}
@@ -147,8 +147,8 @@ func (b *cutBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// CutAnswer has the connection break after that many bytes of an answer's body.
-func CutAnswer(after int) Fault {
+// CutDouble has the connection break after that many bytes of an answer's body.
+func CutDouble(after int) DoubleFault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(&cutWriter{w, after}, r) })
 	}

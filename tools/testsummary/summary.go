@@ -84,7 +84,7 @@ func (s *summary) add(e event) {
 }
 
 // figure is a line that a test logs to be read by people also where it passes: a figure of a rig, or a promise that a storage lacks.
-var figure = regexp.MustCompile(`(?m)^ *\w+\.go:\d+: ((?:R\d+|LACK)\b.{0,180})`)
+var figure = regexp.MustCompile(`(?m)^ *\w+\.go:\d+: ((?:[RS]\d+|LACK)\b.{0,180})`)
 
 func (s *summary) endTest(t test, action string) {
 	for _, match := range figure.FindAllStringSubmatch(s.output[t], -1) {
