@@ -70,6 +70,10 @@ func Storages() []storage.Provider {
 		rclone.SMB,
 		rclone.Azure,
 		rclone.GS,
+		rclone.B2,
+		rclone.Drive,
+		rclone.Dropbox,
+		rclone.OneDrive,
 	}
 }
 

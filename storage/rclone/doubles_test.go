@@ -2,11 +2,9 @@ package rclone_test
 
 import (
 	"context"
-	"crypto/rand"
 	"net"
 	"testing"
 
-	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/rclone"
@@ -22,15 +20,9 @@ type dialer interface {
 // openDouble opens a storage by its settings, whose connections all end at a double.
 func openDouble(t testing.TB, p storage.Provider, v settings.Values, d dialer) storage.Backend {
 	t.Helper()
-	v, err := settings.Check(p.Fields, v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := p.Open(v, storage.Env{Clock: clock.System, Rand: rand.Reader, Dial: d.Dial})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	e := env()
+	e.Dial = d.Dial
+	return open(t, p, v, e)
 }
 
 func b2At(d *servers.B2) settings.Values {

@@ -143,7 +143,7 @@ func (f *driveFs) move(ctx context.Context, src fs.Object, name string) (fs.Obje
 		return nil, err
 	}
 	if err := f.single(ctx, name); err != nil {
-		return nil, err // the caller removes it
+		return nil, errors.Join(err, moved.Remove(ctx)) // by its id
 	}
 	return moved, nil
 }

@@ -24,9 +24,9 @@ type imitated struct {
 	storage.Provider
 	*servers.Double
 	values settings.Values
-	busy   func(after int) servers.Fault // how it says that it is asked too much
-	upload string                        // what the path of a request with content holds
-	page   string                        // what the path of a request for a listing holds
+	busy   func(after int) servers.DoubleFault // how it says that it is asked too much
+	upload string                              // what the path of a request with content holds
+	page   string                              // what the path of a request for a listing holds
 }
 
 // imitations starts a double of each kind.
@@ -34,16 +34,16 @@ func imitations(t *testing.T) []imitated {
 	t.Helper()
 	b, x, o, d := servers.NewB2(t), servers.NewDropbox(t), servers.NewOneDrive(t), servers.NewDrive(t)
 	return []imitated{
-		{rclone.B2, b.Double, b2At(b), func(after int) servers.Fault {
+		{rclone.B2, b.Double, b2At(b), func(after int) servers.DoubleFault {
 			return servers.Refusing(429, after, `{"status":429,"code":"too_many_requests","message":"slow down"}`)
 		}, "/b2_upload_file/", "/b2_list_file_names"},
-		{rclone.Dropbox, x.Double, oauthAt(x.OAuth, x.Double), func(after int) servers.Fault {
+		{rclone.Dropbox, x.Double, oauthAt(x.OAuth, x.Double), func(after int) servers.DoubleFault {
 			return servers.Refusing(429, after, `{"error_summary":"too_many_requests/..","error":{"reason":{".tag":"too_many_requests"},"retry_after":`+string(rune('0'+after))+`}}`)
 		}, "/2/files/upload", "/list_folder"},
-		{rclone.OneDrive, o.Double, onedriveAt(o), func(after int) servers.Fault {
+		{rclone.OneDrive, o.Double, onedriveAt(o), func(after int) servers.DoubleFault {
 			return servers.Refusing(429, after, `{"error":{"code":"activityLimitReached","message":"throttled"}}`)
 		}, "/up/", "/children"},
-		{rclone.Drive, d.Double, oauthAt(d.OAuth, d.Double), func(int) servers.Fault {
+		{rclone.Drive, d.Double, oauthAt(d.OAuth, d.Double), func(int) servers.DoubleFault {
 			return servers.Refusing(403, 0, `{"error":{"code":403,"message":"User Rate Limit Exceeded","errors":[{"domain":"usageLimits","reason":"userRateLimitExceeded"}]}}`)
 		}, "/upload/drive/v3/files", "/drive/v3/files"},
 	}
@@ -106,12 +106,12 @@ func TestThrottledCallsAreRepeated(t *testing.T) {
 }
 
 func TestABrokenUploadLeavesNothingOrAll(t *testing.T) {
-	for name, fault := range map[string]servers.Fault{
+	for name, fault := range map[string]servers.DoubleFault{
 		"cut at once":     servers.CutRequest(0),
 		"cut in the body": servers.CutRequest(100_000),
 		"lost answer":     servers.CutRequest(1 << 30),
 		"500":             servers.Refusing(500, 0, "{}"),
-		"cut answer":      servers.CutAnswer(10),
+		"cut answer":      servers.CutReply(10),
 	} {
 		for _, kind := range imitations(t) {
 			t.Run(name+"/"+kind.Kind, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestAListingThatBreaksOffIsAnError(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for _, fault := range []servers.Fault{servers.Refusing(500, 0, "{}"), servers.CutAnswer(200)} {
+			for _, fault := range []servers.DoubleFault{servers.Refusing(500, 0, "{}"), servers.CutReply(200)} {
 				var pages atomic.Int32
 				kind.Break(servers.On(func(r *http.Request) bool {
 					return path(kind.page)(r) && !strings.Contains(r.FormValue("q"), "name=") && pages.Add(1) > 1
@@ -177,7 +177,7 @@ func TestACutDownloadIsAnError(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := make([]byte, len(content))
-		kind.Break(servers.CutAnswer(100_000))
+		kind.Break(servers.CutReply(100_000))
 		if err := b.Load(t.Context(), "data/00/a", p, 0); err == nil || errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrPermanent) {
 			t.Errorf("%s: Load over a connection that breaks = %v, want an error that passes", kind.Kind, err)
 		}

@@ -147,8 +147,8 @@ func (b *cutBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// CutDouble has the connection break after that many bytes of an answer's body.
-func CutDouble(after int) DoubleFault {
+// CutReply has the connection break after that many bytes of an answer's body.
+func CutReply(after int) DoubleFault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(&cutWriter{w, after}, r) })
 	}
