@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"slices"
@@ -80,6 +81,8 @@ type driveFs struct {
 	root, top string // the folder of the repository; the id of the folder that it begins at
 	now       func() time.Time
 
+	looking sync.Mutex // held while rclone looks something up: then it writes to a field that nothing guards
+
 	mu      sync.Mutex
 	folders map[string]driveFolder // guarded by mu: those that were found to be the only ones of their path
 }
@@ -102,7 +105,7 @@ func (f *driveFs) Features() *fs.Features {
 
 // NewObject returns the file, if it is the only one of its name, in a folder that is the only one of its.
 func (f *driveFs) NewObject(ctx context.Context, name string) (fs.Object, error) {
-	o, err := f.Fs.NewObject(ctx, name)
+	o, err := f.look(ctx, name)
 	switch {
 	case errors.Is(err, fs.ErrorObjectNotFound):
 		if _, twice := f.folder(ctx, path.Dir(path.Join(f.root, name)), false); twice != nil {
@@ -116,12 +119,35 @@ func (f *driveFs) NewObject(ctx context.Context, name string) (fs.Object, error)
 	return o, err
 }
 
+func (f *driveFs) look(ctx context.Context, name string) (fs.Object, error) {
+	f.looking.Lock()
+	defer f.looking.Unlock()
+	return f.Fs.NewObject(ctx, name)
+}
+
+// Put makes a file, of which the caller knows that it isn't there.
+func (f *driveFs) Put(ctx context.Context, in io.Reader, src fs.ObjectInfo, options ...fs.OpenOption) (fs.Object, error) {
+	if err := f.Mkdir(ctx, strings.TrimPrefix(path.Dir(src.Remote()), ".")); err != nil {
+		return nil, err // from now on rclone knows the folder, and looks no more
+	}
+	return f.Fs.Features().PutUnchecked(ctx, in, src, options...)
+}
+
+// Mkdir makes a folder and those above it.
+func (f *driveFs) Mkdir(ctx context.Context, dir string) error {
+	f.looking.Lock()
+	defer f.looking.Unlock()
+	return f.Fs.Mkdir(ctx, dir)
+}
+
 // List returns what a folder holds, if nothing on the way to it or in it is there twice.
 func (f *driveFs) List(ctx context.Context, dir string) (fs.DirEntries, error) {
 	if _, err := f.folder(ctx, path.Join(f.root, dir), true); err != nil {
 		return nil, err
 	}
+	f.looking.Lock()
 	entries, err := f.Fs.List(ctx, dir)
+	f.looking.Unlock()
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package rclone
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -111,7 +112,7 @@ func listPages(ctx context.Context, all fs.ListRFn, dir string, found fs.ListRCa
 	go func() {
 		done <- all(ctx, dir, func(page fs.DirEntries) error {
 			select {
-			case pages <- page:
+			case pages <- slices.Clone(page): // rclone uses it again
 				return nil
 			case <-ctx.Done():
 				return context.Cause(ctx)

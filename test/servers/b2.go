@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -56,7 +57,7 @@ func NewB2(t testing.TB) *B2 {
 	b := &B2{KeyID: "0012ab34cd56ef00000000001", Key: "K001secretSecretSecretSecret", Bucket: "backups",
 		tokens: make(map[string]bool), uploads: make(map[string]bool), files: make(map[string][]*b2Version)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET api.backblazeb2.com/b2api/v4/b2_authorize_account", b.authorize)
+	mux.HandleFunc("GET api.backblazeb2.com/b2api/{version}/b2_authorize_account", b.authorize) // v1 and v4
 	mux.HandleFunc("POST api001.backblazeb2.com/b2api/v1/{call}", b.call)
 	mux.HandleFunc("POST pod-000-1001-01.backblaze.com/b2api/v1/b2_upload_file/{bucket}/{pod}", b.upload)
 	mux.HandleFunc("GET f001.backblazeb2.com/file/{bucket}/{name...}", b.download) // HEAD too
@@ -105,11 +106,17 @@ func (b *B2) authorize(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tokens[token] = true
-	answer(w, 200, object{"accountId": "12ab34cd56ef", "authorizationToken": token, "apiInfo": object{"storageApi": object{
-		"apiUrl": "https://api001.backblazeb2.com", "downloadUrl": "https://f001.backblazeb2.com",
-		"absoluteMinimumPartSize": 5000000, "recommendedPartSize": 100000000,
+	storage := object{"apiUrl": "https://api001.backblazeb2.com", "downloadUrl": "https://f001.backblazeb2.com",
+		"absoluteMinimumPartSize": 5000000, "recommendedPartSize": 100000000, "minimumPartSize": 100000000,
 		"allowed": object{"buckets": nil, "namePrefix": nil,
-			"capabilities": []string{"listBuckets", "writeBuckets", "listFiles", "readFiles", "writeFiles", "deleteFiles"}}}}})
+			"capabilities": []string{"listBuckets", "writeBuckets", "listFiles", "readFiles", "writeFiles", "deleteFiles"}}}
+	account := object{"accountId": "12ab34cd56ef", "authorizationToken": token}
+	if r.PathValue("version") == "v1" {
+		maps.Copy(account, storage)
+	} else {
+		account["apiInfo"] = object{"storageApi": storage}
+	}
+	answer(w, 200, account)
 }
 
 func (b *B2) newID(of string) string {
@@ -148,7 +155,7 @@ func (b *B2) call(w http.ResponseWriter, r *http.Request) {
 		b2Error(w, 400, "duplicate_bucket_name", "Bucket name is already in use.") // by somebody: names are the world's
 		return
 	}
-	if arg.Bucket != b2BucketID && call != "b2_delete_file_version" {
+	if arg.Bucket != b2BucketID && arg.ID == "" {
 		b2Error(w, 400, "bad_bucket_id", "Bucket ID does not exist.")
 		return
 	}
@@ -159,6 +166,12 @@ func (b *B2) call(w http.ResponseWriter, r *http.Request) {
 			"uploadUrl": "https://pod-000-1001-01.backblaze.com/b2api/v1/b2_upload_file/" + b2BucketID + "/c001_v0001013_t0020"})
 	case "b2_list_file_names":
 		b.listNames(w, arg)
+	case "b2_get_file_info":
+		if v := b.version(arg.ID); v != nil {
+			answer(w, 200, v)
+			return
+		}
+		b2Error(w, 404, "not_found", "file not present")
 	case "b2_hide_file":
 		b.hide(w, arg)
 	case "b2_delete_file_version":
@@ -225,6 +238,18 @@ func (b *B2) add(v *b2Version) {
 	v.ID, v.Bucket, v.Size, v.SHA1 = fmt.Sprintf("4_zversion_%08d", b.created), b2BucketID, len(v.content), hex.EncodeToString(sum[:])
 	v.Size1, v.Created = v.Size, time.Now().UnixMilli()
 	b.files[v.Name] = append([]*b2Version{v}, b.files[v.Name]...)
+}
+
+// version returns one of an id, or nil.
+func (b *B2) version(id string) *b2Version {
+	for _, versions := range b.files {
+		for _, v := range versions {
+			if v.ID == id {
+				return v
+			}
+		}
+	}
+	return nil
 }
 
 // hide is b2_hide_file: "Hides a file so that downloading by name will not find the file, but previous versions are still stored."
@@ -300,17 +325,12 @@ func (b *B2) download(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b.mu.Lock()
-	var v *b2Version
-	for name, versions := range b.files {
-		byName := r.PathValue("bucket") == b.Bucket && r.PathValue("name") == name
-		for i, version := range versions {
-			if (byName && i == 0 || r.FormValue("fileId") == version.ID) && version.Action == "upload" {
-				v = version
-			}
-		}
+	v := b.version(r.FormValue("fileId"))
+	if versions := b.files[r.PathValue("name")]; r.PathValue("bucket") == b.Bucket && len(versions) > 0 {
+		v = versions[0]
 	}
 	b.mu.Unlock()
-	if v == nil {
+	if v == nil || v.Action != "upload" {
 		b2Error(w, 404, "not_found", "File with such name does not exist.")
 		return
 	}
