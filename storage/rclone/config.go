@@ -16,6 +16,7 @@ import (
 	"github.com/rclone/rclone/fs/config/configmap"
 	"github.com/rclone/rclone/fs/config/obscure"
 	"github.com/rclone/rclone/fs/fshttp"
+	"github.com/rclone/rclone/lib/atexit"
 
 	"github.com/backstay/backstay/storage"
 )
@@ -33,6 +34,7 @@ type remote struct {
 	create    bool              // files are put under their names at once, since the store shows them only when they are whole
 	serial    bool              // the server refuses to make one folder twice at a time
 	secrets   []string          // what no error may show
+	presigned bool              // the addresses of requests are secrets too
 	status    func(error) reply // what the store answered; may be nil
 
 	// prepare sets up the connections of a backend that can be handed a transport. It gets the context of all that the backend does,
@@ -133,7 +135,11 @@ func (r remote) open(ctx context.Context, env storage.Env) (fs.Fs, error) {
 var opening sync.Mutex
 
 // quiet has rclone's logger, which is one for the whole program, write nothing: what it says may hold secrets, and errors are returned.
-var quiet = sync.OnceFunc(func() { fs.SetLogger(slog.DiscardHandler) })
+// It also keeps rclone from ending the program at a signal, which it would do from the first upload to some stores on.
+var quiet = sync.OnceFunc(func() {
+	fs.SetLogger(slog.DiscardHandler)
+	atexit.IgnoreSignals()
+})
 
 // configure returns a context in which rclone works by this remote's rules, whatever its global ones are.
 func (r remote) configure(ctx context.Context, proxy string) context.Context {

@@ -87,6 +87,9 @@ const longestText = 400
 // queries are the parts of addresses after the question mark, which may hold a signature.
 var queries = regexp.MustCompile(`\?[^\s"']+`)
 
+// paths are the parts of addresses after the host, which of some services let in everybody who knows them.
+var paths = regexp.MustCompile(`(https://[^/\s"']+)/[^\s"']*`)
+
 // retryAfter is after how many seconds a server wants to be asked again; 0: it doesn't say.
 func retryAfter(h http.Header) time.Duration {
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))
@@ -103,6 +106,9 @@ func (b *Backend) clean(err error) string {
 		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
 			text = strings.ReplaceAll(text, form, "***")
 		}
+	}
+	if b.remote.presigned {
+		text = paths.ReplaceAllString(text, "$1/…")
 	}
 	text = strings.Join(strings.Fields(queries.ReplaceAllString(text, "?…")), " ")
 	if len(text) > longestText {

@@ -28,7 +28,7 @@ func onedrive(v settings.Values) (remote, error) {
 		return remote{}, errors.New("setting tenant: it goes with a client ID and a client secret, and without a token")
 	}
 	r, err := oauth("onedrive", v, v["tenant"] != "")
-	r.status = onedriveReply
+	r.status, r.presigned = onedriveReply, true
 	r.set(map[string]string{
 		"drive_id": v["drive-id"],
 		// Of other types rclone looks for a file beneath a folder that is called like the repository's own before it looks in that: with
