@@ -53,6 +53,14 @@ func begun(t testing.TB, p storage.Provider, v settings.Values, d dialer) storag
 	return b
 }
 
+func TestOneDriveKeepsThePromises(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T) storage.Backend {
+		d := servers.NewOneDrive(t)
+		return begun(t, rclone.OneDrive, onedriveAt(d), d)
+	}, rclone.OneDrive.Lacks...)
+}
+
 func TestB2KeepsThePromises(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T) storage.Backend {
@@ -67,14 +75,6 @@ func TestDropboxKeepsThePromises(t *testing.T) {
 		d := servers.NewDropbox(t)
 		return begun(t, rclone.Dropbox, oauthAt(d.OAuth, d.Double), d)
 	}, rclone.Dropbox.Lacks...)
-}
-
-func TestOneDriveKeepsThePromises(t *testing.T) {
-	t.Parallel()
-	storagetest.Run(t, func(t *testing.T) storage.Backend {
-		d := servers.NewOneDrive(t)
-		return begun(t, rclone.OneDrive, onedriveAt(d), d)
-	}, rclone.OneDrive.Lacks...)
 }
 
 func TestDriveKeepsThePromises(t *testing.T) {
