@@ -17,6 +17,7 @@ func azureAt(s *servers.Azurite, folder string) settings.Values {
 }
 
 func TestAzureKeepsThePromises(t *testing.T) {
+	t.Parallel()
 	s, n := servers.StartAzurite(t, "", ""), new(atomic.Int64)
 	storagetest.Run(t, func(t *testing.T) storage.Backend {
 		return open(t, rclone.Azure, azureAt(s, fmt.Sprintf("the repository/ä/%d", n.Add(1))), env())

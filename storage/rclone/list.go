@@ -98,7 +98,7 @@ func (b *Backend) Sweep(ctx context.Context) error {
 		if !isTemp(object.Remote()) || object.ModTime(ctx).After(old) {
 			return nil
 		}
-		err := b.do(ctx, "sweep", object.Remote(), func(ctx context.Context, _ fs.Fs) error { return object.Remove(ctx) })
+		err := b.do(ctx, "sweep", object.Remote(), func(ctx context.Context, f fs.Fs) error { return remove(ctx, f, object.Remote()) })
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil
 		}

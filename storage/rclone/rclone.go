@@ -152,7 +152,7 @@ func (b *Backend) Load(ctx context.Context, name string, p []byte, offset int64)
 			return err
 		}
 		object, remembered := b.known.take(name)
-		if remembered {
+		if remembered && (!b.remote.exclusive || object.Fs() == fs.Info(f)) { // not of another session
 			err := load(ctx, object, p, offset)
 			if err == nil {
 				b.known.put(name, object)

@@ -15,6 +15,7 @@ func smbAt(s *servers.SMB, folder string) settings.Values {
 }
 
 func TestSMBKeepsThePromises(t *testing.T) {
+	t.Parallel()
 	storagetest.Run(t, func(t *testing.T) storage.Backend {
 		s := servers.StartSMB(t)
 		servers.Folder(t, s.Dir, "the repository/ä")

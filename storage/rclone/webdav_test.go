@@ -37,6 +37,7 @@ func webdavAt(s *servers.WebDAV, folder string) settings.Values {
 }
 
 func TestWebDAVKeepsThePromises(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(t testing.TB) *servers.WebDAV{
 		"Go":     func(t testing.TB) *servers.WebDAV { return servers.StartWebDAV(t, nil) },
 		"Apache": servers.StartApache,
