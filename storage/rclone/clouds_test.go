@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/rclone"
@@ -85,6 +86,17 @@ func TestTokensOfB2ThatRunOutAreFetchedAnew(t *testing.T) {
 		}
 		if err := b.Remove(t.Context(), "config"); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestARepositoryIsBegunAndOpenedInEachCloud(t *testing.T) {
+	for _, kind := range imitations(t) {
+		if _, err := repo.Init(t.Context(), openDouble(t, kind.Provider, kind.values, kind), "password", repo.Options{}, repo.InitOptions{}); err != nil {
+			t.Errorf("%s: %v", kind.Kind, err)
+		}
+		if _, err := repo.Open(t.Context(), openDouble(t, kind.Provider, kind.values, kind), "password", repo.Options{}); err != nil {
+			t.Errorf("%s: %v", kind.Kind, err)
 		}
 	}
 }

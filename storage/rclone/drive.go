@@ -25,7 +25,7 @@ import (
 // Drive is the kind of storage that is a folder in Google Drive.
 var Drive = provide(storage.Provider{
 	Kind: "drive", Title: "Google Drive", Form: "drive:FOLDER", Parse: parseFolder,
-	Fields: append(append([]settings.Field{folder}, oauthFields("drive")...),
+	Fields: append(append([]settings.Field{folder}, oauthFields("drive", "")...),
 		settings.Field{Name: "service-account", Title: "Service account", Kind: settings.Pages, Env: []string{"RCLONE_DRIVE_SERVICE_ACCOUNT_CREDENTIALS"},
 			Help: "The JSON key of a service account, in the place of a token: the whole file that the Google Cloud console gave you."},
 		settings.Field{Name: "shared-drive", Title: "Shared drive", Env: []string{"RCLONE_DRIVE_TEAM_DRIVE"},

@@ -14,7 +14,7 @@ import (
 // Dropbox is the kind of storage that is a folder in a Dropbox.
 var Dropbox = provide(storage.Provider{
 	Kind: "dropbox", Title: "Dropbox", Form: "dropbox:FOLDER", Parse: parseFolder,
-	Fields: append(append([]settings.Field{folder}, oauthFields("dropbox")...), authority),
+	Fields: append(append([]settings.Field{folder}, oauthFields("dropbox", "")...), authority),
 }, dropbox)
 
 func dropbox(v settings.Values) (remote, error) {

@@ -29,12 +29,13 @@ func cleanFolder(p string) string { return strings.TrimPrefix(path.Clean("/"+p),
 var authority = settings.Field{Name: "ca-certificate", Title: "Certificate authority", Kind: settings.Pages,
 	Help: "The certificate, in PEM, of an authority to trust in the place of the system's. Needed only where a proxy opens all that is encrypted."}
 
-// oauthFields are the settings of a service that its user lets programs into by a web page.
-func oauthFields(backend string) []settings.Field {
+// oauthFields are the settings of a service that its user lets programs into by a web page. What there is to say of its tokens comes
+// after their help.
+func oauthFields(backend, tokens string) []settings.Field {
 	env := "RCLONE_" + strings.ToUpper(backend) + "_"
 	return []settings.Field{
 		{Name: "token", Title: "Token", Kind: settings.Secret, Env: []string{env + "TOKEN"},
-			Help: `What the command rclone authorize "` + backend + `" prints, on any machine with a browser: one line that begins with a brace.`},
+			Help: `What the command rclone authorize "` + backend + `" prints, on any machine with a browser: one line that begins with a brace.` + tokens},
 		{Name: "client-id", Title: "Client ID", Env: []string{env + "CLIENT_ID"},
 			Help: "That of an application of your own at the service, which the token was made for. Empty: rclone's, which many people share."},
 		{Name: "client-secret", Title: "Client secret", Kind: settings.Secret, Env: []string{env + "CLIENT_SECRET"}, Help: "What goes with the client ID."},

@@ -15,7 +15,7 @@ import (
 // OneDrive is the kind of storage that is a folder in a OneDrive or a library of SharePoint.
 var OneDrive = provide(storage.Provider{
 	Kind: "onedrive", Title: "Microsoft OneDrive and SharePoint", Form: "onedrive:FOLDER", Parse: parseFolder,
-	Fields: append(append([]settings.Field{folder}, oauthFields("onedrive")...),
+	Fields: append(append([]settings.Field{folder}, oauthFields("onedrive", " It ends after 90 days, and backups with it: give a new one by then.")...),
 		settings.Field{Name: "drive-id", Title: "Drive ID", Required: true, Env: []string{"RCLONE_ONEDRIVE_DRIVE_ID"},
 			Help: "Which drive: what rclone config shows as drive_id once it was led through onedrive."},
 		settings.Field{Name: "tenant", Title: "Tenant ID", Env: []string{"RCLONE_ONEDRIVE_TENANT"},
