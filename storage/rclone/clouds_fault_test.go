@@ -211,3 +211,63 @@ func TestACallEndsWithItsContextWhileThrottled(t *testing.T) {
 		})
 	}
 }
+
+// tomorrow is a clock that is 25 hours ahead.
+type tomorrow struct{ clock.Clock }
+
+func (c tomorrow) Now() time.Time { return c.Clock.Now().Add(25 * time.Hour) }
+
+func TestWhatAKilledProgramLeftIsSweptADayLater(t *testing.T) {
+	for _, kind := range imitations(t) {
+		if kind.Kind == "b2" { // leaves nothing
+			continue
+		}
+		broken := servers.On(func(r *http.Request) bool { // renaming and removing
+			return r.Method == http.MethodPatch || r.Method == http.MethodDelete || path("/move_v2")(r) || path("/delete_v2")(r)
+		}, servers.Refusing(500, 0, "{}"))
+		today := begun(t, kind.Provider, kind.values, kind).(storage.Sweeper)
+		e := env()
+		e.Dial, e.Clock = kind.Dial, tomorrow{clock.System}
+		later := open(t, kind.Provider, kind.values, e).(storage.Sweeper)
+
+		kind.Break(broken)
+		if err := openDouble(t, kind.Provider, kind.values, kind).Save(t.Context(), "data/00/a", storage.Bytes([]byte("x"))); err == nil {
+			t.Fatalf("%s: Save without renaming = nil error", kind.Kind)
+		}
+		if err := today.Sweep(t.Context()); err != nil {
+			t.Errorf("%s: Sweep of what is young tries to remove it: %v", kind.Kind, err)
+		}
+		if err := later.Sweep(t.Context()); err == nil {
+			t.Errorf("%s: Sweep a day later removes nothing", kind.Kind)
+		}
+		kind.Break(nil)
+		if err := later.Sweep(t.Context()); err != nil {
+			t.Errorf("%s: Sweep: %v", kind.Kind, err)
+		}
+		kind.Break(broken)
+		if err := later.Sweep(t.Context()); err != nil {
+			t.Errorf("%s: Sweep again still finds something to remove: %v", kind.Kind, err)
+		}
+	}
+}
+
+func TestALostAnswerToARenameLeavesTheWholeFile(t *testing.T) {
+	for _, kind := range imitations(t) {
+		if kind.Kind == "b2" { // doesn't rename
+			continue
+		}
+		b := begun(t, kind.Provider, kind.values, kind)
+		content := random(200_000)
+		kind.Break(servers.On(func(r *http.Request) bool { return r.Method == http.MethodPatch || path("/move_v2")(r) }, servers.CutRequest(1<<30)))
+		if err := b.Save(t.Context(), "data/00/a", storage.Bytes(content)); err == nil || errors.Is(err, storage.ErrExists) {
+			t.Errorf("%s: Save whose answer is lost = %v, want an error that passes", kind.Kind, err)
+		}
+		kind.Break(nil)
+		if err := b.Save(t.Context(), "data/00/a", storage.Bytes(content)); !errors.Is(err, storage.ErrExists) {
+			t.Errorf("%s: Save again = %v, want ErrExists", kind.Kind, err)
+		}
+		if got, err := storage.LoadAll(t.Context(), b, "data/00/a"); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%s: LoadAll = %d bytes, %v", kind.Kind, len(got), err)
+		}
+	}
+}
