@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -268,6 +269,36 @@ func TestALostAnswerToARenameLeavesTheWholeFile(t *testing.T) {
 		}
 		if got, err := storage.LoadAll(t.Context(), b, "data/00/a"); err != nil || !bytes.Equal(got, content) {
 			t.Errorf("%s: LoadAll = %d bytes, %v", kind.Kind, len(got), err)
+		}
+	}
+}
+
+func TestOfTwoProgramsThatSaveOneNameAtMostOneSucceeds(t *testing.T) {
+	for _, kind := range imitations(t) {
+		if kind.Kind == "b2" { // lacks it
+			continue
+		}
+		programs := []storage.Backend{begun(t, kind.Provider, kind.values, kind), openDouble(t, kind.Provider, kind.values, kind)}
+		for round := range 10 { // from the second on the folder is there
+			name := "keys/" + string(rune('a'+round))
+			saved := make([]error, len(programs))
+			var wg sync.WaitGroup
+			for i, b := range programs {
+				wg.Go(func() { saved[i] = b.Save(t.Context(), name, storage.Bytes([]byte{byte(i)})) })
+			}
+			wg.Wait()
+			got, err := storage.LoadAll(t.Context(), programs[0], name)
+			for i, other := range saved {
+				if other == nil && (err != nil || got[0] != byte(i)) {
+					t.Errorf("%s: the program that saved %q finds %v, %v", kind.Kind, name, got, err)
+				}
+			}
+			if saved[0] == nil && saved[1] == nil {
+				t.Errorf("%s: both programs saved %q", kind.Kind, name)
+			}
+			if err != nil && !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("%s: LoadAll after two saves: %v", kind.Kind, err)
+			}
 		}
 	}
 }

@@ -30,7 +30,7 @@ type Drive struct {
 	mu       sync.Mutex
 	created  int          // guarded by mu, like the rest
 	files    []*driveFile // in the order of their making, which is that of listings
-	race     func()       // done before the next file is moved; nil: nothing
+	race     func()       // done before the next renaming, or making of a folder; nil: nothing
 	sessions map[string]*driveUpload
 }
 
@@ -89,7 +89,7 @@ func (d *Drive) Duplicate(t testing.TB, name string, content []byte) {
 	t.Fatalf("there is no file %q to duplicate", name)
 }
 
-// Race has another client make a file in a folder just before the next renaming.
+// Race has another client make a file in a folder just before the next renaming, or a folder (no content) just before the next is made.
 func (d *Drive) Race(t testing.TB, folder, name string, content []byte) {
 	t.Helper()
 	d.mu.Lock()
@@ -99,7 +99,19 @@ func (d *Drive) Race(t testing.TB, folder, name string, content []byte) {
 		t.Fatalf("there is no folder %q", folder)
 	}
 	parent := d.files[i].ID
-	d.race = func() { d.add(&driveFile{Name: name, Parents: []string{parent}}, content) }
+	f := &driveFile{Name: name, Parents: []string{parent}}
+	if content == nil {
+		f.Type = driveFolder
+	}
+	d.race = func() { d.add(f, content) }
+}
+
+// run does what another client was told to do at this moment.
+func (d *Drive) run() {
+	if d.race != nil {
+		d.race()
+		d.race = nil
+	}
 }
 
 func driveError(w http.ResponseWriter, status int, reason string) {
@@ -130,6 +142,7 @@ func (d *Drive) collection(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fits(w, f) {
+		d.run()
 		answer(w, 200, d.add(f, nil))
 	}
 }
@@ -268,9 +281,8 @@ func (d *Drive) single(w http.ResponseWriter, r *http.Request) {
 		d.files = slices.DeleteFunc(d.files, func(other *driveFile) bool { return other == f })
 		w.WriteHeader(204)
 	case r.Method == http.MethodPatch:
-		if d.race != nil && change.Name != "" {
-			d.race()
-			d.race = nil
+		if change.Name != "" {
+			d.run()
 		}
 		f.Name, f.Modified = cmp.Or(change.Name, f.Name), cmp.Or(change.ModifiedTime, f.Modified)
 		if change.Trashed != nil {
