@@ -29,7 +29,7 @@ var stores = map[string]func(t testing.TB) (storage.Provider, settings.Values){
 		return rclone.Azure, azureAt(servers.StartAzurite(t, "", ""), "repo")
 	},
 	"gs": func(t testing.TB) (storage.Provider, settings.Values) {
-		return rclone.GS, gsAt(servers.StartGCS(t), "repo")
+		return rclone.GS, gsAt(servers.StartGCS(t, "", ""), "repo")
 	},
 }
 

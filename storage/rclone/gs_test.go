@@ -18,7 +18,7 @@ func gsAt(s *servers.GCS, folder string) settings.Values {
 
 func TestGSKeepsThePromises(t *testing.T) {
 	t.Parallel()
-	s, n := servers.StartGCS(t), new(atomic.Int64)
+	s, n := servers.StartGCS(t, "", ""), new(atomic.Int64)
 	storagetest.Run(t, func(t *testing.T) storage.Backend {
 		return open(t, rclone.GS, gsAt(s, fmt.Sprintf("the repository/ä/%d", n.Add(1))), env())
 	}, rclone.GS.Lacks...)
