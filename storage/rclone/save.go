@@ -109,8 +109,8 @@ func (b *Backend) rename(ctx context.Context, f fs.Fs, name string, body storage
 	if err != nil {
 		return temp, err
 	}
-	if moved.Size() != body.Size {
-		return name, fmt.Errorf("the file has %d bytes after writing %d", moved.Size(), body.Size)
+	if moved.Size() != body.Size { // it may be another's, which is not to be removed
+		return "", fmt.Errorf("the file has %d bytes after writing %d", moved.Size(), body.Size)
 	}
 	b.known.put(name, moved)
 	return "", nil
