@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -299,6 +300,48 @@ func TestOfTwoProgramsThatSaveOneNameAtMostOneSucceeds(t *testing.T) {
 			if err != nil && !errors.Is(err, storage.ErrNotFound) {
 				t.Errorf("%s: LoadAll after two saves: %v", kind.Kind, err)
 			}
+		}
+	}
+}
+
+func TestAFolderThatAnotherProgramMadeAtTheSameMomentIsNoFile(t *testing.T) {
+	d := servers.NewOneDrive(t)
+	b := begun(t, rclone.OneDrive, onedriveAt(d), d)
+	d.Break(servers.On(func(r *http.Request) bool { return r.Method == http.MethodPost && path("/children")(r) },
+		servers.Refusing(409, 0, `{"error":{"code":"nameAlreadyExists","message":"taken"}}`)))
+	if err := b.Save(t.Context(), "data/00/a", storage.Bytes([]byte("x"))); err == nil || errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrPermanent) {
+		t.Errorf("Save = %v, want an error that passes", err)
+	}
+}
+
+func TestProgramsBeginARepositoryTogether(t *testing.T) {
+	for _, kind := range imitations(t) {
+		begun(t, kind.Provider, kind.values, kind)
+		var wg sync.WaitGroup
+		const programs, folders = 3, 12
+		for i := range programs {
+			b := retry.New(openDouble(t, kind.Provider, kind.values, kind), retry.Options{Clock: clock.System})
+			if _, err := b.Stat(t.Context(), "config"); !errors.Is(err, storage.ErrNotFound) { // all are ready to go
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				for folder := range folders {
+					if err := b.Save(t.Context(), fmt.Sprintf("data/%02x/%d", folder, i), storage.Bytes([]byte("x"))); err != nil {
+						t.Errorf("%s: %v", kind.Kind, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		files := 0
+		for _, err := range openDouble(t, kind.Provider, kind.values, kind).List(t.Context(), "data") {
+			if err != nil {
+				t.Fatalf("%s: %v", kind.Kind, err)
+			}
+			files++
+		}
+		if files != programs*folders {
+			t.Errorf("%s: List yields %d files, want %d", kind.Kind, files, programs*folders)
 		}
 	}
 }

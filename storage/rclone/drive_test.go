@@ -2,16 +2,12 @@ package rclone_test
 
 import (
 	"errors"
-	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/rclone"
-	"github.com/backstay/backstay/storage/retry"
 	"github.com/backstay/backstay/test/servers"
 )
 
@@ -108,37 +104,6 @@ func TestAFolderThatAnotherProgramMadeInDriveAtTheSameMomentIsUsed(t *testing.T)
 	}
 	if err := listed(t, other, "data"); err != nil {
 		t.Errorf("List: %v", err)
-	}
-}
-
-func TestProgramsThatBeginARepositoryInDriveTogetherMakeEachFolderOnce(t *testing.T) {
-	d := servers.NewDrive(t)
-	begun(t, rclone.Drive, oauthAt(d.OAuth, d.Double), d)
-	var wg sync.WaitGroup
-	const programs, folders = 3, 12
-	for i := range programs {
-		b := retry.New(openDouble(t, rclone.Drive, oauthAt(d.OAuth, d.Double), d), retry.Options{Clock: clock.System})
-		if _, err := b.Stat(t.Context(), "config"); !errors.Is(err, storage.ErrNotFound) { // all are ready to go
-			t.Fatal(err)
-		}
-		wg.Go(func() {
-			for folder := range folders {
-				if err := b.Save(t.Context(), fmt.Sprintf("data/%02x/%d", folder, i), storage.Bytes([]byte("x"))); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	b, files := openDouble(t, rclone.Drive, oauthAt(d.OAuth, d.Double), d), 0
-	for _, err := range b.List(t.Context(), "data") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		files++
-	}
-	if files != programs*folders {
-		t.Errorf("List yields %d files, want %d", files, programs*folders)
 	}
 }
 

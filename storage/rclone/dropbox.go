@@ -34,7 +34,7 @@ var dropboxReplies = []struct {
 	summary string
 	code    int
 }{
-	{"to/conflict/", http.StatusPreconditionFailed},
+	{"to/conflict/file/", http.StatusPreconditionFailed},
 	{"path/not_found/", http.StatusNotFound},
 	{"path_lookup/not_found/", http.StatusNotFound},
 	{"expired_access_token", http.StatusUnauthorized},

@@ -1,11 +1,13 @@
 package rclone
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
 	_ "github.com/rclone/rclone/backend/onedrive" // registers itself
 	"github.com/rclone/rclone/backend/onedrive/api"
+	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/lib/pacer"
 
 	"github.com/backstay/backstay/settings"
@@ -29,6 +31,7 @@ func onedrive(v settings.Values) (remote, error) {
 	}
 	r, err := oauth("onedrive", v, v["tenant"] != "")
 	r.status, r.presigned = onedriveReply, true
+	r.wrap = func(f fs.Fs, _ storage.Env) fs.Fs { return newPatient(onedriveFs{f}) }
 	r.set(map[string]string{
 		"drive_id": v["drive-id"],
 		// Of other types rclone looks for a file beneath a folder that is called like the repository's own before it looks in that: with
@@ -44,7 +47,6 @@ func onedrive(v settings.Values) (remote, error) {
 // onedriveReplies are codes of "Microsoft Graph error responses", with the statuses that they come with.
 var onedriveReplies = map[string]int{
 	"itemNotFound":               http.StatusNotFound,
-	"nameAlreadyExists":          http.StatusPreconditionFailed, // 409, of a move
 	"InvalidAuthenticationToken": http.StatusUnauthorized,
 	"unauthenticated":            http.StatusUnauthorized,
 	"accessDenied":               http.StatusForbidden,
@@ -63,4 +65,21 @@ func onedriveReply(err error) reply {
 		r.code = onedriveReplies[answer.ErrorInfo.Code]
 	}
 	return r
+}
+
+// onedriveFs is rclone's backend, but that a rename says that its name is taken. Graph says the same of a folder that another program made
+// at the same moment, which means nothing for the file.
+type onedriveFs struct{ fs.Fs }
+
+func (f onedriveFs) Features() *fs.Features {
+	features := *f.Fs.Features()
+	move := features.Move
+	features.Move = func(ctx context.Context, src fs.Object, name string) (fs.Object, error) {
+		moved, err := move(ctx, src, name)
+		if answer := (*api.Error)(nil); errors.As(err, &answer) && answer.ErrorInfo.Code == "nameAlreadyExists" {
+			err = storage.Mark(err, storage.ErrExists)
+		}
+		return moved, err
+	}
+	return &features
 }
