@@ -345,3 +345,20 @@ func TestProgramsBeginARepositoryTogether(t *testing.T) {
 		}
 	}
 }
+
+func TestAnUploadWhoseSessionIsForgottenIsBegunAgain(t *testing.T) {
+	for _, kind := range imitations(t) {
+		body := map[string]string{"drive": `{"error":{"code":404,"errors":[{"reason":"notFound"}]}}`, "onedrive": `{"error":{"code":"itemNotFound"}}`}[kind.Kind]
+		if body == "" { // has no sessions, or uses none
+			continue
+		}
+		b := retry.New(begun(t, kind.Provider, kind.values, kind), retry.Options{Clock: clock.System})
+		var calls atomic.Int32
+		kind.Break(servers.On(func(r *http.Request) bool {
+			return (r.URL.Query().Has("upload_id") || path("/up/")(r)) && calls.Add(1) == 1
+		}, servers.Refusing(404, 0, body)))
+		if err := b.Save(t.Context(), "data/00/a", storage.Bytes(random(6<<20))); err != nil || calls.Load() < 2 {
+			t.Errorf("%s: Save = %v after %d requests of sessions", kind.Kind, err, calls.Load())
+		}
+	}
+}

@@ -72,7 +72,8 @@ func (f *driveFs) Put(ctx context.Context, in io.Reader, src fs.ObjectInfo, opti
 	if err := f.Mkdir(ctx, strings.TrimPrefix(path.Dir(src.Remote()), ".")); err != nil {
 		return nil, err // from now on rclone knows the folder, and looks no more
 	}
-	return f.Fs.Features().PutUnchecked(ctx, in, src, options...)
+	made, err := f.Fs.Features().PutUnchecked(ctx, in, src, options...)
+	return made, again(err, driveReply)
 }
 
 // Mkdir makes a folder and those above it. Where another program makes one at the same moment, the younger gives way.

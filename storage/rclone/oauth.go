@@ -3,6 +3,7 @@ package rclone
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"path"
 	"strings"
 
@@ -74,4 +75,12 @@ func revoked(err error) bool {
 		}
 	}
 	return false
+}
+
+// again is the error of an upload. "Not found" is about its session, which services forget now and then: the upload has to begin again.
+func again(err error, status func(error) reply) error {
+	if err != nil && status(err).code == http.StatusNotFound {
+		return errors.New(err.Error())
+	}
+	return err
 }

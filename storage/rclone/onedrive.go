@@ -3,6 +3,7 @@ package rclone
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 
 	_ "github.com/rclone/rclone/backend/onedrive" // registers itself
@@ -70,6 +71,11 @@ func onedriveReply(err error) reply {
 // onedriveFs is rclone's backend, but that a rename says that its name is taken. Graph says the same of a folder that another program made
 // at the same moment, which means nothing for the file.
 type onedriveFs struct{ fs.Fs }
+
+func (f onedriveFs) Put(ctx context.Context, in io.Reader, src fs.ObjectInfo, options ...fs.OpenOption) (fs.Object, error) {
+	made, err := f.Fs.Put(ctx, in, src, options...)
+	return made, again(err, onedriveReply)
+}
 
 func (f onedriveFs) Features() *fs.Features {
 	features := *f.Fs.Features()
