@@ -30,14 +30,14 @@ func azureAuthorizer(v settings.Values) (authorize azureAuthorize, secrets []str
 		return nil, nil, errors.New("a shared access signature takes the place of the access key: give one or the other")
 	case v["account-key"] != "":
 		if _, err := base64.StdEncoding.DecodeString(v["account-key"]); err != nil {
-			return nil, nil, errors.New("setting account-key: it is not one: an access key is in base64 and ends with ==")
+			return nil, nil, errors.New("setting account-key: it is not one: an access key is in base64, with == at its end")
 		}
 		return azureKey(v["account"], v["account-key"]), nil, nil
 	case v["sas"] != "":
 		token := strings.TrimPrefix(v["sas"], "?")
 		query, err := url.ParseQuery(token)
 		if err != nil || query.Get("sig") == "" {
-			return nil, nil, errors.New("setting sas: it is not one: a shared access signature looks like sv=...&sig=...")
+			return nil, nil, errors.New("setting sas: it is not one: a shared access signature looks like sv=...&sig=... with more between")
 		}
 		return func(storage.Env, *http.Client) (func(*http.Request) error, error) {
 			return func(req *http.Request) error { addQuery(req, token); return nil }, nil
