@@ -33,6 +33,10 @@ need ip iproute2
 need /usr/sbin/modprobe kmod
 need /usr/sbin/lvcreate lvm2
 need /usr/sbin/losetup mount
+need /usr/sbin/apache2 apache2 # the tests start servers of their own
+need htpasswd apache2-utils
+need node nodejs
+need npm npm
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

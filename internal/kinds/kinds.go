@@ -28,6 +28,7 @@ import (
 	"github.com/backstay/backstay/storage/limit"
 	"github.com/backstay/backstay/storage/local"
 	"github.com/backstay/backstay/storage/metrics"
+	"github.com/backstay/backstay/storage/rclone"
 	"github.com/backstay/backstay/storage/rest"
 	"github.com/backstay/backstay/storage/retry"
 	"github.com/backstay/backstay/storage/s3"
@@ -78,6 +79,14 @@ func Storages() []storage.Provider {
 		sftp.Provider,
 		rest.Provider,
 		rest.Rclone,
+		rclone.WebDAV,
+		rclone.SMB,
+		rclone.Azure,
+		rclone.GS,
+		rclone.B2,
+		rclone.Drive,
+		rclone.Dropbox,
+		rclone.OneDrive,
 	}
 }
 

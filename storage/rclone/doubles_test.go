@@ -1,0 +1,86 @@
+package rclone_test
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"github.com/backstay/backstay/settings"
+	"github.com/backstay/backstay/storage"
+	"github.com/backstay/backstay/storage/rclone"
+	"github.com/backstay/backstay/storage/storagetest"
+	"github.com/backstay/backstay/test/servers"
+)
+
+// dialer is how a double is reached.
+type dialer interface {
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// openDouble opens a storage by its settings, whose connections all end at a double.
+func openDouble(t testing.TB, p storage.Provider, v settings.Values, d dialer) storage.Backend {
+	t.Helper()
+	e := env()
+	e.Dial = d.Dial
+	return open(t, p, v, e)
+}
+
+func b2At(d *servers.B2) settings.Values {
+	return settings.Values{"bucket": d.Bucket, "prefix": "the repository/ä", "account-id": d.KeyID, "account-key": d.Key, "ca-certificate": d.CA}
+}
+
+// oauthAt are the settings of a service whose token has to be refreshed before its first use.
+func oauthAt(o *servers.OAuth, d *servers.Double) settings.Values {
+	return settings.Values{"path": "the repository/ä", "token": o.Token(true), "client-id": o.ClientID, "client-secret": o.ClientSecret, "ca-certificate": d.CA}
+}
+
+func onedriveAt(d *servers.OneDrive) settings.Values {
+	v := oauthAt(d.OAuth, d.Double)
+	v["drive-id"] = d.DriveID
+	return v
+}
+
+// begun returns an empty storage whose location is there, since a repository was begun in it.
+func begun(t testing.TB, p storage.Provider, v settings.Values, d dialer) storage.Backend {
+	t.Helper()
+	b := openDouble(t, p, v, d)
+	if err := b.Save(t.Context(), "config", storage.Bytes([]byte("x"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Remove(t.Context(), "config"); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestOneDriveKeepsThePromises(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T) storage.Backend {
+		d := servers.NewOneDrive(t)
+		return begun(t, rclone.OneDrive, onedriveAt(d), d)
+	}, rclone.OneDrive.Lacks...)
+}
+
+func TestB2KeepsThePromises(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T) storage.Backend {
+		d := servers.NewB2(t)
+		return begun(t, rclone.B2, b2At(d), d)
+	}) // within one process it lacks nothing
+}
+
+func TestDropboxKeepsThePromises(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T) storage.Backend {
+		d := servers.NewDropbox(t)
+		return begun(t, rclone.Dropbox, oauthAt(d.OAuth, d.Double), d)
+	}, rclone.Dropbox.Lacks...)
+}
+
+func TestDriveKeepsThePromises(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T) storage.Backend {
+		d := servers.NewDrive(t)
+		return begun(t, rclone.Drive, oauthAt(d.OAuth, d.Double), d)
+	}, rclone.Drive.Lacks...)
+}

@@ -1,0 +1,85 @@
+package rclone_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/backstay/backstay/settings"
+	"github.com/backstay/backstay/storage"
+	"github.com/backstay/backstay/storage/rclone"
+)
+
+func TestALocationIsTakenApart(t *testing.T) {
+	for _, tt := range []struct {
+		p    storage.Provider
+		rest string
+		want settings.Values // nil: refused
+	}{
+		{rclone.WebDAV, "https://host/dav/repo", settings.Values{"url": "https://host/dav/repo"}},
+		{rclone.WebDAV, "https://host", settings.Values{"url": "https://host"}},
+		{rclone.WebDAV, "http://[::1]:8080/a%20b/", settings.Values{"url": "http://[::1]:8080/a%20b/"}},
+		{rclone.WebDAV, "https://me%40home:pa%2Fss@host/x", settings.Values{"url": "https://host/x", "user": "me@home", "password": "pa/ss"}},
+		{rclone.WebDAV, "https://me@host/x", settings.Values{"url": "https://host/x", "user": "me", "password": ""}},
+		{rclone.WebDAV, "https://host/x%23y%3Fz", settings.Values{"url": "https://host/x%23y%3Fz"}},
+		{rclone.WebDAV, "", nil},
+		{rclone.WebDAV, "host/dav", nil},
+		{rclone.WebDAV, "ftp://secret@host/", nil},
+		{rclone.WebDAV, "https:///dav", nil},
+		{rclone.WebDAV, "https://me:secret@host/dav?x=1", nil},
+		{rclone.WebDAV, "https://me:secret@host:port%zz/dav", nil},
+		{rclone.SMB, "me@host/share/a/b", settings.Values{"host": "host", "share": "share", "path": "a/b", "user": "me", "password": ""}},
+		{rclone.SMB, "//me@host/share", settings.Values{"host": "host", "share": "share", "path": "", "user": "me", "password": ""}},
+		{rclone.SMB, "//me:pa%40ss@host:1445/share/a/", settings.Values{"host": "host", "port": "1445", "share": "share", "path": "a", "user": "me", "password": "pa@ss"}},
+		{rclone.SMB, "OFFICE;me@host/share", settings.Values{"host": "host", "share": "share", "path": "", "user": "me", "password": "", "domain": "OFFICE"}},
+		{rclone.SMB, "[::1]:445/share/x", settings.Values{"host": "::1", "port": "445", "share": "share", "path": "x"}},
+		{rclone.SMB, "me@host", settings.Values{"host": "host", "share": "", "path": "", "user": "me", "password": ""}},
+		{rclone.SMB, "", nil},
+		{rclone.SMB, "me:secret@/share", nil},
+		{rclone.SMB, "me:secret@host:x/share", nil},
+		{rclone.Azure, "box:/", settings.Values{"container": "box"}},
+		{rclone.Azure, "box:/a/b", settings.Values{"container": "box", "prefix": "a/b"}},
+		{rclone.Azure, "box:a/b/", settings.Values{"container": "box", "prefix": "a/b"}},
+		{rclone.Azure, "box", settings.Values{"container": "box"}},
+		{rclone.Azure, "box:/../x", settings.Values{"container": "box", "prefix": "x"}},
+		{rclone.Azure, ":/x", nil},
+		{rclone.Azure, "box/x", nil},
+		{rclone.GS, "box:/", settings.Values{"bucket": "box"}},
+		{rclone.GS, "box:/a:b", settings.Values{"bucket": "box", "prefix": "a:b"}},
+		{rclone.GS, "", nil},
+	} {
+		got, err := tt.p.Parse(tt.rest)
+		if (err == nil) != (tt.want != nil) || err == nil && !maps.Equal(got, tt.want) {
+			t.Errorf("%s: Parse(%q) = %v, %v, want %v", tt.p.Kind, tt.rest, map[string]string(got), err, map[string]string(tt.want))
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: Parse(%q) = %v, which shows the password", tt.p.Kind, tt.rest, err)
+		}
+	}
+}
+
+func TestSettingsThatCanNotBeRightAreRefusedAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		p    storage.Provider
+		v    settings.Values
+		says string
+	}{
+		{rclone.WebDAV, settings.Values{"url": "host/x"}, "want webdav:https://HOST/PATH"},
+		{rclone.WebDAV, settings.Values{"url": "https://me:secret@host/x"}, "settings of their own"},
+		{rclone.WebDAV, settings.Values{"url": "https://host", "user": "me", "bearer-token": "secret"}, "one or the other"},
+		{rclone.SMB, settings.Values{"host": "h", "share": "a/b", "user": "me"}, "setting share"},
+		{rclone.SMB, settings.Values{"host": "h", "user": "me"}, `"share"`},
+		{rclone.Azure, settings.Values{"container": "a/b", "account": "x"}, "setting container"},
+		{rclone.Azure, settings.Values{"container": "c", "account": "x", "account-key": "no secret!"}, "setting account-key"},
+		{rclone.Azure, settings.Values{"container": "c", "account": "x", "sas": "secret"}, "setting sas"},
+		{rclone.Azure, settings.Values{"container": "c", "account": "x", "account-key": "c2VjcmV0", "sas": "sig=secret"}, "one or the other"},
+		{rclone.Azure, settings.Values{"container": "c", "account": "x", "endpoint": "https://me:secret@host"}, "setting endpoint"},
+		{rclone.GS, settings.Values{"bucket": "b"}, "access token"},
+		{rclone.GS, settings.Values{"bucket": "b", "credentials": `{"type": "secret"}`}, "setting credentials"},
+		{rclone.GS, settings.Values{"bucket": "b", "credentials": "/no/secret"}, "setting credentials"},
+	} {
+		if err := settingsError(tt.p, tt.v); err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: Open = %v, want an error that says %q and shows no secret", tt.p.Kind, err, tt.says)
+		}
+	}
+}
