@@ -36,8 +36,11 @@ func storagesHelp() string {
 		for _, f := range kinds.Fields(k) {
 			fmt.Fprintf(&b, "  %-24s  %s\n", settingName(f), settingHelp(f))
 		}
+		for _, l := range k.Lacks {
+			fmt.Fprintf(&b, "\nIt can't promise that %s: %s.\n", l.Promise, strings.TrimSuffix(l.Why, "."))
+		}
 	}
-	b.WriteString("\nWhat a kind can't promise is told by 'backstay storage test'.")
+	b.WriteString("\nWhether a place is fit is told by 'backstay storage test'.")
 	return b.String()
 }
 
