@@ -203,6 +203,8 @@ func wrong(m entry.Meta, again bool) error {
 	switch {
 	case m.Type == entry.Socket:
 		return errPassOver
+	case m.Type == "":
+		return errors.New("the server doesn't tell what it is, or how large")
 	case m.Name == "" || m.Name == "." || m.Name == ".." || strings.ContainsAny(m.Name, "/\x00"):
 		return fmt.Errorf("%q can't be the name of a file", m.Name)
 	case again:

@@ -133,11 +133,11 @@ func paths(t *testing.T, p *place) (all []string, end error) {
 
 func TestWhatCannotBeAnEntryIsLostAndTheRestIsNot(t *testing.T) {
 	p := &place{files: map[string]string{"b": "file", "d/e": "file"}, odd: map[string][]entry.Meta{
-		".": {{Name: "b", Type: entry.Dir}, {Name: "..", Type: entry.Dir}, {Name: "x/y", Type: entry.File}, {Name: "", Type: entry.File}, {Name: "s", Type: entry.Socket}},
+		".": {{Name: "b", Type: entry.Dir}, {Name: "..", Type: entry.Dir}, {Name: "x/y", Type: entry.File}, {Name: "", Type: entry.File}, {Name: "s", Type: entry.Socket}, {Name: "unknown"}},
 		"d": {{Name: "l", Type: entry.Symlink, LinkTarget: "e"}},
 	}}
 	got, err := paths(t, p)
-	want := []string{`lost: ""`, `lost: ".."`, "b", "lost: b", "d", "d/e", "d/l", `lost: "x/y"`}
+	want := []string{`lost: ""`, `lost: ".."`, "b", "lost: b", "d", "d/e", "d/l", "lost: unknown", `lost: "x/y"`}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("Entries = %v (-want +got)\n%s", err, diff)
 	}

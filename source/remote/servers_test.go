@@ -37,6 +37,14 @@ var places = map[string]func(t *testing.T) (location string, v settings.Values){
 		s := servers.StartSFTP(t)
 		return s.Location(s.Dir + "/folder"), settings.Values{"private-key": s.Key, "known-hosts": s.KnownHosts}
 	},
+	"webdav": func(t *testing.T) (string, settings.Values) {
+		s := servers.StartApache(t)
+		return "webdav:" + s.URL + "/folder", settings.Values{"user": s.User, "password": s.Password}
+	},
+	"smb": func(t *testing.T) (string, settings.Values) {
+		s := servers.StartSMB(t)
+		return fmt.Sprintf("smb://%s@%s:%s/%s/folder", s.User, s.Host, s.Port, s.Share), settings.Values{"password": s.Password}
+	},
 }
 
 // connections are the goroutines of clients that keep a connection.
@@ -44,7 +52,10 @@ var connections = ignored("net/http.(*persistConn).readLoop", "net/http.(*persis
 	"golang.org/x/crypto/ssh.(*mux).loop", "golang.org/x/crypto/ssh.(*mux).Wait", "golang.org/x/crypto/ssh.(*handshakeTransport).kexLoop",
 	"golang.org/x/crypto/ssh.(*handshakeTransport).readLoop", "golang.org/x/crypto/ssh.(*Client).handleGlobalRequests",
 	"golang.org/x/crypto/ssh.(*Client).handleChannelOpens", "golang.org/x/crypto/ssh.(*Session).wait", "github.com/pkg/sftp.newClientPipe.func1",
-	"github.com/pkg/sftp.(*clientConn).recv", "github.com/pkg/sftp.(*clientConn).Wait", "github.com/backstay/backstay/storage/sftp.(*pool).tend")
+	"github.com/pkg/sftp.(*clientConn).recv", "github.com/pkg/sftp.(*clientConn).Wait", "github.com/backstay/backstay/storage/sftp.(*pool).tend",
+	"github.com/backstay/backstay/storage/rclone.(*tunnel).serve", "github.com/backstay/backstay/storage/rclone.(*tunnel).lead",
+	"github.com/backstay/backstay/storage/rclone.splice", "github.com/backstay/backstay/storage/rclone.pass",
+	"github.com/cloudsoda/go-smb2.(*conn).runSender", "github.com/cloudsoda/go-smb2.(*conn).runReceiver")
 
 func ignored(functions ...string) (all []goleak.Option) {
 	for _, name := range functions {
