@@ -54,6 +54,7 @@ var (
 
 // provide completes the description of a kind of storage by how its settings become those of rclone.
 func provide(p storage.Provider, describe func(settings.Values) (remote, error)) storage.Provider {
+	p.Connections = 5 // as many as restic has
 	p.Open = func(v settings.Values, env storage.Env) (storage.Backend, error) {
 		r, err := describe(v)
 		if err != nil {
