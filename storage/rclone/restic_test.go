@@ -87,6 +87,7 @@ func (m meeting) bothWays(t *testing.T, at func(m meeting, folder string) meetin
 }
 
 func TestResticAndBackstayReadWhatTheOtherWroteInAzure(t *testing.T) {
+	t.Parallel()
 	authority, cert, key := certificateFiles(t, "*.blob.core.windows.net")
 	s := servers.StartAzurite(t, cert, key)
 	m := meeting{
@@ -146,6 +147,7 @@ func everythingAt(t *testing.T, address string) string {
 }
 
 func TestResticAndBackstayReadWhatTheOtherWroteInGoogleCloudStorage(t *testing.T) {
+	t.Parallel()
 	authority, cert, key := certificateFiles(t, "storage.googleapis.com")
 	s := servers.StartGCS(t, cert, key)
 	m := meeting{
@@ -160,6 +162,7 @@ func TestResticAndBackstayReadWhatTheOtherWroteInGoogleCloudStorage(t *testing.T
 }
 
 func TestResticAndBackstayReadWhatTheOtherWroteBehindWebDAV(t *testing.T) {
+	t.Parallel()
 	s := servers.StartWebDAV(t, nil)
 	u, err := url.Parse(s.URL)
 	if err != nil {
@@ -173,6 +176,7 @@ func TestResticAndBackstayReadWhatTheOtherWroteBehindWebDAV(t *testing.T) {
 }
 
 func TestResticAndBackstayReadWhatTheOtherWroteBehindSMB(t *testing.T) {
+	t.Parallel()
 	s := servers.StartSMB(t)
 	u := url.URL{Host: net.JoinHostPort(s.Host, s.Port), User: url.UserPassword(s.User, s.Password)}
 	meeting{}.bothWays(t, func(m meeting, folder string) meeting {

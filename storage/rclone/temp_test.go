@@ -61,6 +61,7 @@ type reader func(p []byte) (int, error)
 func (r reader) Read(p []byte) (int, error) { return r(p) }
 
 func TestNothingIsLeftOfASaveThatWasCancelledOrBroke(t *testing.T) {
+	t.Parallel()
 	for dir, b := range renaming(t) {
 		ctx, cancel := context.WithCancel(t.Context())
 		if err := b.Save(ctx, "data/ab/x", cancelling(cancel)); !errors.Is(err, context.Canceled) {
@@ -78,6 +79,7 @@ func TestNothingIsLeftOfASaveThatWasCancelledOrBroke(t *testing.T) {
 }
 
 func TestSweepTakesOldTemporaryFilesOnly(t *testing.T) {
+	t.Parallel()
 	for dir, b := range renaming(t) {
 		save(t, b, "data/ab/x", []byte("content"))
 		for name, age := range map[string]time.Duration{".backstay-tmp-old": 48 * time.Hour, ".backstay-tmp-young": time.Hour, "file": 48 * time.Hour} {
