@@ -54,7 +54,9 @@ func NewDropbox(t testing.TB) *Dropbox {
 	mux.HandleFunc("POST api.dropboxapi.com/oauth2/token", d.token)
 	mux.HandleFunc("POST api.dropboxapi.com/2/files/{call...}", d.call)
 	mux.HandleFunc("POST content.dropboxapi.com/2/files/{call...}", d.transfer)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "not imitated: "+r.URL.Path, 501) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "not imitated: "+r.URL.Path, http.StatusNotImplemented)
+	})
 	d.Double = newDouble(t, mux, "api.dropboxapi.com", "content.dropboxapi.com")
 	return d
 }
@@ -134,7 +136,7 @@ func (d *Dropbox) call(w http.ResponseWriter, r *http.Request) {
 	case "delete_v2":
 		d.delete(w, arg)
 	default:
-		http.Error(w, "not imitated: "+call, 501)
+		http.Error(w, "not imitated: "+call, http.StatusNotImplemented)
 	}
 }
 
@@ -259,7 +261,7 @@ func (d *Dropbox) transfer(w http.ResponseWriter, r *http.Request) {
 	case "upload_session/append_v2", "upload_session/finish":
 		d.proceed(w, arg, content)
 	default:
-		http.Error(w, "not imitated: "+call, 501)
+		http.Error(w, "not imitated: "+call, http.StatusNotImplemented)
 	}
 }
 

@@ -141,7 +141,7 @@ func (o *OneDrive) call(w http.ResponseWriter, r *http.Request) {
 	case "GETchildren":
 		o.list(w, r, item)
 	case "GETcontent":
-		http.Redirect(w, r, "https://public.sn.files.1drv.com/y4m/"+item.id, 302)
+		http.Redirect(w, r, "https://public.sn.files.1drv.com/y4m/"+item.id, http.StatusFound)
 	case "POSTchildren":
 		o.place(w, &oneDriveItem{parent: item.id, name: arg.Name, folder: true}, arg.Conflict, "fail")
 	case "POSTcreateUploadSession":
