@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,7 +73,12 @@ func (p *program) testStorage(ctx context.Context, t target, budget time.Duratio
 	if err != nil {
 		return err
 	}
-	b, err := p.openStorage(t)
+	opt, err := p.storageOptions(p.flags.options)
+	if err != nil {
+		return err
+	}
+	opt.Retried = nil // the test asks for what can't be, and means it
+	b, err := kinds.Open(t.location, opt)
 	if err != nil {
 		return err
 	}
@@ -152,7 +158,11 @@ func (p *program) printPromise(r storagetest.Result) error {
 			}
 		}
 	case r.Lack != "":
-		return p.printf("lacks   %s\n        %s\n", r.Promise, r.Lack)
+		seen := "."
+		if len(r.Complaints) == 0 {
+			seen = "; in this test it was kept."
+		}
+		return p.printf("lacks   %s\n        %s%s\n", r.Promise, strings.TrimSuffix(r.Lack, "."), seen)
 	default:
 		return p.say("kept    %s", r.Promise)
 	}

@@ -147,6 +147,10 @@ func TestAGuardedLocationReachesNothingOfThisMachine(t *testing.T) {
 	for location, v := range map[string]settings.Values{
 		"s3:http://" + l.Addr().String() + "/bucket/x": {"access-key-id": "a", "secret-access-key": "b"},
 		"rest:http://" + l.Addr().String() + "/":       nil,
+		"webdav:http://" + l.Addr().String() + "/x":    nil,
+		"smb://user@" + l.Addr().String() + "/share/x": {"password": "x"},
+		"azure:container:/x":                           {"account": "a", "account-key": "Zm9v", "endpoint": "http://" + l.Addr().String() + "/a"},
+		"gs:bucket:/x":                                 {"access-token": "x", "endpoint": "http://" + l.Addr().String() + "/storage/v1/"},
 		"sftp://user@" + l.Addr().String() + "//x":     {"password": "x", "known-hosts": "host ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhqb3Q4cG9ydGFibGVrZXlmb3J0ZXN0aW5nMTIzNDU2"},
 	} {
 		b, err := OpenBare(location, Options{Settings: v, Guard: &guard.Guard{}})
