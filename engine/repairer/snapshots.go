@@ -133,6 +133,11 @@ func replace(ctx context.Context, r *repo.Repo, all []*snapshot.Snapshot, old *s
 	if result.Tree.IsNull() {
 		return nil
 	}
+	if forget {
+		if err := r.Removable(ctx, repo.Snapshots, old.ID); err != nil {
+			return err
+		}
+	}
 	i := slices.IndexFunc(all, func(s *snapshot.Snapshot) bool {
 		return s.Tree == result.Tree && s.Original == old.Identity() && s.HasTag(Tag) && s.ID != old.ID
 	})

@@ -213,6 +213,9 @@ func (r *Repo) ChangePassword(ctx context.Context, password string) (crypto.ID, 
 	if err := r.guard(ctx, Exclusive); err != nil {
 		return crypto.ID{}, fmt.Errorf("change password: %w", err)
 	}
+	if err := r.Removable(ctx, Keys, r.CurrentKey()); err != nil {
+		return crypto.ID{}, fmt.Errorf("change password: %w", err)
+	}
 	id, err := r.AddKey(ctx, password, KeyOptions{})
 	if err != nil {
 		return crypto.ID{}, err

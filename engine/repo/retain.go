@@ -35,6 +35,16 @@ func (r *Repo) Held(ctx context.Context, t FileType, id crypto.ID) (time.Time, e
 	return until, nil
 }
 
+// Removable returns an error that wraps storage.ErrRetained for a file that the storage keeps for now. Who replaces a file by another asks
+// before he saves that, lest there be both.
+func (r *Repo) Removable(ctx context.Context, t FileType, id crypto.ID) error {
+	until, err := r.Held(ctx, t, id)
+	if err == nil && !until.IsZero() {
+		err = fmt.Errorf("%s: %w until %s", t.short(id), storage.ErrRetained, until.Format(time.DateTime))
+	}
+	return err
+}
+
 // Retain keeps a file from deletion until a certain time at least. The context must hold a lock on the repository.
 func (r *Repo) Retain(ctx context.Context, t FileType, id crypto.ID, until time.Time) error {
 	keeper, ok := r.Retainer()

@@ -171,6 +171,9 @@ func Replace(ctx context.Context, r *repo.Repo, s *Snapshot) error {
 		return errors.New("replace snapshot: it was not loaded")
 	}
 	old, next := s.ID, *s
+	if err := r.Removable(ctx, repo.Snapshots, old); err != nil {
+		return fmt.Errorf("replace snapshot: %w", err)
+	}
 	next.Original = s.Identity()
 	if err := Save(ctx, r, &next); err != nil {
 		return fmt.Errorf("replace snapshot %s: %w", old.Short(), err)

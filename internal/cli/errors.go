@@ -92,7 +92,7 @@ func meanings() []meaning {
 		{snapshot.ErrWrongKind, backstay.Damaged, "Somebody with access to the storage may have put it there. It can be removed."},
 		{repo.ErrDamaged, backstay.Damaged, "Find out what is affected: backstay check --read-data"},
 		{repo.ErrUnknownBlob, backstay.Damaged, "Find out what is affected: backstay check"},
-		{storage.ErrRetained, backstay.Failed, "Wait until then, or leave it to a later 'forget' by rules. Nobody can remove it sooner."},
+		{storage.ErrRetained, backstay.Failed, "Nobody can remove or replace it sooner. A later 'forget' by rules takes what it keeps for now."},
 		{kinds.ErrUnknown, backstay.Invalid, "See 'backstay help locations'."},
 		{syscall.ENOSPC, backstay.Failed, "Free space there, then run the command again."},
 		{syscall.EDQUOT, backstay.Failed, "Free space there or raise the quota, then run the command again."},

@@ -78,8 +78,8 @@ func (g *Forgotten) apply(ctx context.Context, r *repo.Repo, opt ForgetOptions) 
 			g.Held[s.ID] = held
 			continue
 		}
-		if !held.IsZero() {
-			return gone, fmt.Errorf("snapshot %s: %w until %s", s.ID.Short(), storage.ErrRetained, held.Format(time.DateTime))
+		if err := r.Removable(ctx, repo.Snapshots, s.ID); err != nil {
+			return gone, err
 		}
 		if !opt.DryRun {
 			if err := r.RemoveFile(ctx, repo.Snapshots, s.ID); err != nil {
