@@ -96,7 +96,7 @@ func (p *Plan) chooseFiles(ctx context.Context, files []indexFile) error {
 	}
 	var small []*indexFile
 	for i := range files {
-		if f := &files[i]; f.stays && !p.held[f.id] && f.blobs < p.opt.indexBlobs/2 {
+		if f := &files[i]; f.stays && !p.held[f.id] && 2*f.blobs < p.opt.indexBlobs {
 			small = append(small, f)
 		}
 	}
