@@ -142,7 +142,7 @@ func finish(t *testing.T, cmd *exec.Cmd) outcome {
 }
 
 // want checks the exit code of a command, and that its standard error holds each of the words. Of a command that fails the
-// message is the last but one line, and a hint the last.
+// message is the last but one line, and a hint the last, unless commands follow it that it tells to run.
 func (o outcome) want(t *testing.T, code int, says ...string) {
 	t.Helper()
 	if o.code != code {
@@ -162,6 +162,9 @@ func (o outcome) wantHint(t *testing.T) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(o.stderr), "\n")
 	n := len(lines)
+	for n > 2 && strings.HasPrefix(lines[n-1], "  backstay ") {
+		n--
+	}
 	if n < 2 || !strings.HasPrefix(lines[n-2], "backstay: ") || !strings.HasPrefix(lines[n-1], "Hint: ") {
 		t.Errorf("%v\nwhich does not end with a message and a hint", o)
 	}
