@@ -19,10 +19,13 @@ import (
 	"github.com/backstay/backstay/test/sim"
 )
 
-// hasty is a clock by which waiting takes a hundredth of the time.
-type hasty struct{ clock.Clock }
+// hasty is a clock by which waiting takes a part of the time.
+type hasty struct {
+	clock.Clock
+	part time.Duration
+}
 
-func (h hasty) Sleep(ctx context.Context, d time.Duration) error { return h.Clock.Sleep(ctx, d/100) }
+func (h hasty) Sleep(ctx context.Context, d time.Duration) error { return h.Clock.Sleep(ctx, d/h.part) }
 
 // server is one whose storages are used through a proxy that fails.
 type server struct {
@@ -116,7 +119,8 @@ func playThrough(t *testing.T, s server, base *play, seed int) (seen count) {
 		t.Fatalf("before any fault: %v", err)
 	}
 	proxy, faults := s.before(t, s.address, uint64(seed))
-	p.via, p.clock = s.place(t, seed, proxy), hasty{clock.System}
+	// The waits between tries are cut most. What is given up after a time would be so too early, since requests take theirs.
+	p.via, p.clock, p.waits, p.stall = s.place(t, seed, proxy), hasty{clock.System, 10}, hasty{clock.System, 100}, 3*time.Hour
 	p.perform(t.Context(), storagetest.Faults{Seed: uint64(seed)})
 	seen = count{plays: 1, faults: faults()}
 	if err := errors.Join(p.errs...); err != nil {

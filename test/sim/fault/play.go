@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/engine/crypto"
@@ -41,7 +42,9 @@ var (
 type play struct {
 	below    storage.Backend // what is there in truth
 	via      storage.Backend // the way there that is used; nil: straight
-	clock    clock.Clock     // of the product; nil: the system's
+	clock    clock.Clock     // of the repository; nil: the system's
+	waits    clock.Clock     // of the tries at the storage; nil: the system's
+	stall    time.Duration   // after which a try is given up, by waits; 0: as the product has it
 	faulty   *storagetest.Faulty
 	mirror   *mirror // all that was ever to be saved
 	repo     *repo.Repo
@@ -113,7 +116,7 @@ func (p *play) moved(ctx context.Context, below storage.Backend) (*play, error) 
 // perform plays with faults.
 func (p *play) perform(ctx context.Context, faults storagetest.Faults) {
 	p.faulty = storagetest.NewFaulty(cmp.Or(p.via, p.below), faults)
-	p.mirror.Backend = retry.New(p.faulty, retry.Options{Rand: sim.NewRand(faults.Seed), Clock: p.clock})
+	p.mirror.Backend = retry.New(p.faulty, retry.Options{Rand: sim.NewRand(faults.Seed), Clock: p.waits, Stall: p.stall})
 	var err error
 	if p.repo, err = sim.Open(ctx, p.mirror, repo.Options{Clock: p.clock}); err != nil {
 		p.errs = append(p.errs, fmt.Errorf("open: %w", err))
@@ -123,6 +126,9 @@ func (p *play) perform(ctx context.Context, faults storagetest.Faults) {
 	for name, step := range p.steps(rng) {
 		if err := step(ctx); err != nil {
 			p.errs = append(p.errs, fmt.Errorf("%s: %w", name, err))
+			if p.via != nil {
+				return // nothing of it is to be felt, and what went wrong may keep the next step waiting for ever
+			}
 		}
 	}
 }
