@@ -234,7 +234,16 @@ func (r *Repo) unsealBlob(sealed []byte, b pack.Blob, buf []byte) (plain []byte,
 const (
 	spanGap  = 64 << 10 // bytes between two wanted blobs that are read rather than seeked over
 	spanSize = 4 << 20  // bytes read at once; a larger blob is read whole
+	farSize  = 8 << 20  // the same where each request takes its time
 )
+
+// most is how many bytes are read at once. A storage that is given several connections is a distant one.
+func (r *Repo) most() uint32 {
+	if r.opt.Connections > defaultConnections {
+		return farSize
+	}
+	return spanSize
+}
 
 // LoadPack reads blobs of one pack, with few reads, and calls fn for each in the order they lie there; plain is valid
 // during the call only. A blob that is damaged there, or can't be read, is looked for in other packs; if none has it, fn
@@ -261,7 +270,7 @@ func (r *Repo) eachSealed(ctx context.Context, id crypto.ID, blobs []pack.Blob, 
 	read := r.buffer(0)
 	defer r.buffers.Put(read)
 	for len(blobs) > 0 {
-		n, length := span(blobs)
+		n, length := span(blobs, r.most())
 		readErr := errLarge
 		if length <= maxBlob+crypto.Overhead {
 			*read = slices.Grow((*read)[:0], length)[:length]
@@ -281,12 +290,12 @@ func (r *Repo) eachSealed(ctx context.Context, id crypto.ID, blobs []pack.Blob, 
 	return nil
 }
 
-// span returns how many of the blobs are read at once, and how many bytes that is.
-func span(blobs []pack.Blob) (n, length int) {
+// span returns how many of the blobs are read at once, and how many bytes that is: most at most.
+func span(blobs []pack.Blob, most uint32) (n, length int) {
 	start, end := blobs[0].Offset, blobs[0].Offset+blobs[0].Length
 	for n = 1; n < len(blobs); n++ {
 		b := blobs[n]
-		if b.Offset < end || b.Offset-end > spanGap || b.Offset+b.Length-start > spanSize {
+		if b.Offset < end || b.Offset-end > spanGap || b.Offset+b.Length-start > most {
 			break
 		}
 		end = b.Offset + b.Length

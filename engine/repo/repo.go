@@ -104,9 +104,10 @@ type Options struct {
 }
 
 const (
-	defaultPackSize = 16 << 20
-	minPackSize     = 4 << 20
-	maxPackSize     = 128 << 20
+	defaultConnections = 2
+	defaultPackSize    = 16 << 20
+	minPackSize        = 4 << 20
+	maxPackSize        = 128 << 20
 )
 
 func (o Options) withDefaults() (Options, error) {
@@ -117,7 +118,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("pack size %d: it is 4 to 128 MiB", o.PackSize)
 	}
 	if o.Connections == 0 {
-		o.Connections = 2
+		o.Connections = defaultConnections
 	}
 	if o.Connections < 0 {
 		return o, fmt.Errorf("%d connections: it takes at least 1", o.Connections)
