@@ -30,6 +30,12 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, strings.Repeat("a", 1000))
 }
 
+func (u *upstream) heard() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.errs) > 0
+}
+
 func TestEachFaultFailsInItsOwnWay(t *testing.T) {
 	const body = "0123456789"
 	for _, c := range []struct {
@@ -74,6 +80,12 @@ func TestEachFaultFailsInItsOwnWay(t *testing.T) {
 				if c.fault.RetryAfter > 0 && res.Header.Get("Retry-After") != "7" {
 					t.Errorf("headers are %v, want Retry-After: 7", res.Header)
 				}
+			}
+			for range 500 { // the connection may be reset before the server has taken it
+				if u.heard() || !c.asked {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
 			}
 			server.Close() // waits for its handler
 			if u.got != c.got || (len(u.errs) > 0) != c.asked {
