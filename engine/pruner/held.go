@@ -59,9 +59,7 @@ func (p *Plan) leave(held map[crypto.ID]bool) {
 }
 
 // asking is questions about the object lock of files, to be asked several at once.
-type asking struct {
-	questions []question
-}
+type asking []question
 
 type question struct {
 	file repo.FileType
@@ -70,15 +68,15 @@ type question struct {
 }
 
 func (a *asking) about(t repo.FileType, id crypto.ID, held func()) {
-	a.questions = append(a.questions, question{t, id, held})
+	*a = append(*a, question{t, id, held})
 }
 
 // all asks, and calls held of those that are, one at a time.
-func (a *asking) all(ctx context.Context, r *repo.Repo) error {
+func (a asking) all(ctx context.Context, r *repo.Repo) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.Options().Connections)
 	var mu sync.Mutex
-	for _, q := range a.questions {
+	for _, q := range a {
 		group.Go(func() error {
 			until, err := r.Held(ctx, q.file, q.id)
 			if err != nil || until.IsZero() {
