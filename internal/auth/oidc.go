@@ -25,6 +25,7 @@ const attemptTime = 10 * time.Minute
 var (
 	ErrOIDCState   = errors.New("the answer belongs to no sign-in that was begun in this browser, or that was begun too long ago")
 	ErrOIDCRefused = errors.New("the sign-in was refused by the other server")
+	ErrOIDCToken   = errors.New("the other server's token proves nothing")
 )
 
 // OIDCOptions is what an OIDC sign-in needs to know. All are required.
@@ -142,13 +143,16 @@ func (o *OIDC) Finish(ctx context.Context, kept []byte, answer url.Values) (Iden
 		return Identity{}, fmt.Errorf("exchange the code at OIDC issuer %q: the answer has no id_token", o.opts.Issuer)
 	}
 	id, err := o.verifier.Verify(ctx, raw)
+	if gone := context.Cause(ctx); gone != nil { // while the keys were fetched; the library's error doesn't say
+		return Identity{}, fmt.Errorf("check the token of OIDC issuer %q: %w", o.opts.Issuer, gone)
+	}
 	if err != nil {
-		return Identity{}, fmt.Errorf("check the token of OIDC issuer %q: %w", o.opts.Issuer, brief(err))
+		return Identity{}, fmt.Errorf("check the token of OIDC issuer %q: %w: %w", o.opts.Issuer, ErrOIDCToken, brief(err))
 	}
 	if err := o.checkToken(a, id, token.AccessToken); err != nil {
-		return Identity{}, fmt.Errorf("check the token of OIDC issuer %q: %w", o.opts.Issuer, err)
+		return Identity{}, fmt.Errorf("check the token of OIDC issuer %q: %w: %w", o.opts.Issuer, ErrOIDCToken, err)
 	}
-	return identity(id)
+	return identity(id, o.opts.Issuer)
 }
 
 // checkAnswer looks at what came by way of the browser.

@@ -19,12 +19,13 @@ type claims struct {
 	AuthTime int64  `json:"auth_time"`
 }
 
-func identity(id *oidc.IDToken) (Identity, error) {
+// identity names the issuer as it was asked for: Google's tokens, which the library lets pass, name it without https.
+func identity(id *oidc.IDToken, issuer string) (Identity, error) {
 	var c claims
 	if err := id.Claims(&c); err != nil {
-		return Identity{}, fmt.Errorf("read the token of OIDC issuer %q: %w", id.Issuer, brief(err))
+		return Identity{}, fmt.Errorf("read the token of OIDC issuer %q: %w", issuer, brief(err))
 	}
-	who := Identity{Issuer: id.Issuer, Subject: id.Subject, Email: c.Email, Verified: bool(c.Verified) && c.Email != "", Name: c.Name,
+	who := Identity{Issuer: issuer, Subject: id.Subject, Email: c.Email, Verified: bool(c.Verified) && c.Email != "", Name: c.Name,
 		Groups: c.Groups, ACR: c.ACR, AMR: c.AMR}
 	if c.AuthTime > 0 {
 		who.At = time.Unix(c.AuthTime, 0).UTC()

@@ -20,6 +20,7 @@ const passkeyTime = 5 * time.Minute
 
 // Why a passkey proves nothing.
 var (
+	ErrPasskeyRefused = errors.New("passkey: the browser's answer doesn't prove who it is")
 	ErrPasskeyExpired = errors.New("passkey: too much time has passed since it was asked for")
 	// ErrPasskeyCloned means that the passkey has signed less often than it did before: there are two of it, and one isn't its owner's.
 	ErrPasskeyCloned = errors.New("passkey: its counter went back, so there is a copy of it")
@@ -100,11 +101,11 @@ func (p *Passkeys) FinishRegister(u PasskeyUser, session, answer []byte) (Passke
 	}
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(answer)
 	if err != nil {
-		return Passkey{}, fmt.Errorf("read the answer about a new passkey: %w", err)
+		return Passkey{}, refused(err)
 	}
 	credential, err := p.web.CreateCredential(user, data, parsed)
 	if err != nil {
-		return Passkey{}, fmt.Errorf("check a new passkey: %w", err)
+		return Passkey{}, refused(err)
 	}
 	return newPasskey(credential)
 }
@@ -134,7 +135,7 @@ func (p *Passkeys) FinishSignIn(u PasskeyUser, session, answer []byte) (Passkey,
 	}
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(answer)
 	if err != nil {
-		return Passkey{}, fmt.Errorf("read the answer about a passkey: %w", err)
+		return Passkey{}, refused(err)
 	}
 	return signedIn(p.web.ValidateLogin(user, data, parsed))
 }
@@ -149,7 +150,7 @@ func (p *Passkeys) BeginDiscover() (options, session []byte, err error) {
 }
 
 // FinishDiscover checks the browser's answer against the passkeys of the user that find returns for a handle, and returns the one
-// that signed, to be stored anew. Whoever find returned is who signed in, if there is no error.
+// that signed, to be stored anew. Whoever find returned is who signed in, if there is no error; an error of find is returned as it is.
 func (p *Passkeys) FinishDiscover(session, answer []byte, find func(handle []byte) (PasskeyUser, error)) (Passkey, error) {
 	data, err := p.unpack(toDiscover, session)
 	if err != nil {
@@ -157,28 +158,40 @@ func (p *Passkeys) FinishDiscover(session, answer []byte, find func(handle []byt
 	}
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(answer)
 	if err != nil {
-		return Passkey{}, fmt.Errorf("read the answer about a passkey: %w", err)
+		return Passkey{}, refused(err)
 	}
-	lookup := func(_, handle []byte) (webauthn.User, error) {
-		u, err := find(handle)
-		if err != nil {
-			return nil, err
-		}
-		return newUser(u)
+	owner, err := lookup(find, parsed.Response.UserHandle)
+	if err != nil {
+		return Passkey{}, err
 	}
-	return signedIn(p.web.ValidateDiscoverableLogin(lookup, data, parsed))
+	return signedIn(p.web.ValidateDiscoverableLogin(owner, data, parsed))
 }
 
 // signedIn turns away a copy of a passkey, which the library only marks.
 func signedIn(c *webauthn.Credential, err error) (Passkey, error) {
 	if err != nil {
-		return Passkey{}, fmt.Errorf("check a passkey: %w", err)
+		return Passkey{}, refused(err)
 	}
 	if c.Authenticator.CloneWarning {
 		return Passkey{}, ErrPasskeyCloned
 	}
 	return newPasskey(c)
 }
+
+// lookup asks find, whose errors are no fault of the answer, before the library does.
+func lookup(find func([]byte) (PasskeyUser, error), handle []byte) (webauthn.DiscoverableUserHandler, error) {
+	u, err := find(handle)
+	if err != nil {
+		return nil, err
+	}
+	user, err := newUser(u)
+	if err != nil {
+		return nil, err
+	}
+	return func(_, _ []byte) (webauthn.User, error) { return user, nil }, nil
+}
+
+func refused(err error) error { return fmt.Errorf("%w: %w", ErrPasskeyRefused, err) }
 
 func newPasskey(c *webauthn.Credential) (Passkey, error) {
 	record, err := json.Marshal(c)
@@ -218,7 +231,7 @@ func (p *Passkeys) unpack(use string, session []byte) (webauthn.SessionData, err
 		return webauthn.SessionData{}, fmt.Errorf("read the question for a passkey: %w", err)
 	}
 	if s.For != use {
-		return webauthn.SessionData{}, fmt.Errorf("the passkey was asked for to %s, not to %s", s.For, use)
+		return webauthn.SessionData{}, fmt.Errorf("%w: it was asked for to %s, not to %s", ErrPasskeyRefused, s.For, use)
 	}
 	if p.clock.Now().After(s.Until) {
 		return webauthn.SessionData{}, ErrPasskeyExpired
