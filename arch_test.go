@@ -32,6 +32,8 @@ var edges = []edge{
 	{from: "...", but: "internal/server " + doors, to: doors, why: "only server puts the doors together"},
 	{from: "...", but: "cmd/... internal/cli/...", to: "internal/cli/...", why: "the command line is the outermost layer: only cmd imports it"},
 	{from: "...", but: tests, to: "cmd/... test/...", why: "programs and whole-system tests are no libraries"},
+	{from: "internal/auth", to: ". engine/... storage/... source/... internal/... cmd/... entry settings progress retention",
+		why: "who somebody is is proved by values alone: a leaf, which has but the clock"},
 	{from: "internal/runner", to: "storage/* source/*", why: "the runner is handed its adapters"},
 }
 
@@ -50,9 +52,11 @@ var modules = []edge{
 	{to: "github.com/rclone/rclone/...", from: "storage/rclone", why: "stores of many kinds"},
 	{to: "github.com/cloudsoda/go-smb2/...", from: "storage/rclone", why: "the errors of rclone's SMB"},
 	{to: "github.com/Azure/...", from: "storage/rclone test/servers", why: "authorization and errors of rclone's Azure; test servers are filled"},
+	{to: "golang.org/x/oauth2", from: "storage/rclone internal/auth", why: "authorization of rclone's clouds; the code flow below OIDC"},
 	{to: "golang.org/x/oauth2/... google.golang.org/api/...", from: "storage/rclone", why: "authorization and errors of rclone's Google Cloud Storage, Drive, Dropbox and OneDrive"},
 	{to: "golang.org/x/net/...", from: "test/servers", why: "a WebDAV server for tests"},
 	{to: "golang.org/x/crypto/ssh/...", from: "storage/sftp test/servers", why: "the protocol below SFTP"},
+	{to: "golang.org/x/crypto/argon2", from: "internal/auth", why: "hashes of passwords"},
 	{to: "golang.org/x/crypto/...", from: "engine/crypto", why: "scrypt and Poly1305: all sealing is in one package"},
 	{to: "github.com/pkg/sftp/...", from: "storage/sftp test/servers", why: "the SFTP protocol"},
 	{to: "golang.org/x/sync/...", from: "...", why: "groups of goroutines"},
@@ -62,6 +66,10 @@ var modules = []edge{
 	{to: "github.com/minio/minio-go/...", from: "storage/s3", why: "the client of S3"},
 	{to: "github.com/spf13/cobra/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/spf13/pflag/...", from: "internal/cli/...", why: "commands and flags"},
+	{to: "github.com/trustelem/zxcvbn/frequency", from: "internal/auth", why: "the lists of common passwords and words; its estimate takes time at each start"},
+	{to: "github.com/pquerna/otp/... github.com/boombuler/barcode/...", from: "internal/auth", why: "codes of authenticator apps, and the QR code to set them up"},
+	{to: "github.com/go-webauthn/webauthn/...", from: "internal/auth", why: "passkeys"},
+	{to: "github.com/coreos/go-oidc/...", from: "internal/auth", why: "sign-in by another server"},
 	{to: "github.com/hanwen/go-fuse/...", from: "internal/mount", why: "FUSE"},
 }
 

@@ -35,6 +35,8 @@ need /usr/sbin/lvcreate lvm2
 need /usr/sbin/losetup mount
 need /usr/sbin/apache2 apache2 # the tests start servers of their own
 need htpasswd apache2-utils
+need oathtool oathtool # other programs that make and read the codes of authenticator apps
+need zbarimg zbar-tools
 need node nodejs
 need npm npm
 
