@@ -1,15 +1,17 @@
 package schedule
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
 
 // compile checks every field and makes the timetable of the plan with the given seed.
 func (s Schedule) compile(seed string) (*timetable, error) {
+	if err := s.checkUse(); err != nil {
+		return nil, err
+	}
 	t := &timetable{byHand: s.Every == ""}
-	for _, step := range []func(*timetable) *Error{s.checkUse, s.compilePattern, s.compileZone, s.compileWindow, s.compileJitter} {
+	for _, step := range []func(*timetable) *Error{s.compilePattern, s.compileZone, s.compileWindow, s.compileJitter} {
 		if err := step(t); err != nil {
 			return nil, err
 		}
@@ -30,22 +32,22 @@ func (s Schedule) kind() string {
 }
 
 // checkUse refuses what the frequency has no use for.
-func (s Schedule) checkUse(*timetable) *Error {
+func (s Schedule) checkUse() *Error {
+	kind := s.kind()
 	for _, f := range []struct {
-		name  string
-		given bool
-		users []string
+		name        string
+		given, used bool
 	}{
-		{"at", s.At != "", []string{"interval", "day", "week", "month"}},
-		{"weekdays", len(s.Weekdays) > 0, []string{"week"}},
-		{"days", len(s.Days) > 0, []string{"month"}},
-		{"cron", s.Cron != "", []string{"cron"}},
-		{"jitter", s.Jitter != "", []string{"interval", "day", "week", "month", "cron"}},
-		{"window", s.Window != Window{}, []string{"interval", "day", "week", "month", "cron"}},
-		{"catch_up", s.CatchUp, []string{"interval", "day", "week", "month", "cron"}},
+		{"at", s.At != "", kind != "" && kind != "cron"},
+		{"weekdays", len(s.Weekdays) > 0, kind == "week"},
+		{"days", len(s.Days) > 0, kind == "month"},
+		{"cron", s.Cron != "", kind == "cron"},
+		{"jitter", s.Jitter != "", kind != ""},
+		{"window", s.Window != Window{}, kind != ""},
+		{"catch_up", s.CatchUp, kind != ""},
 	} {
-		if f.given && !slices.Contains(f.users, s.kind()) {
-			if s.Every == "" {
+		if f.given && !f.used {
+			if kind == "" {
 				return errorf(f.name, "a plan that is run only by hand has no use for it: leave it out, or say how often it is due")
 			}
 			return errorf(f.name, "a schedule with every %q has no use for it: leave it out", s.Every)

@@ -245,15 +245,16 @@ func TestAScheduleIsTheSameAfterJSON(t *testing.T) {
 func TestAFarMomentIsFoundFast(t *testing.T) {
 	now := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
 	for _, cron := range []string{"0 0 29 2 */7", "* * 29 2 */7", "0 0 30 2 *", "* * 31 2,4,6,9,11 *"} {
-		s := schedule.Schedule{Every: "cron", Cron: cron, Zone: "America/New_York"}
-		result := testing.Benchmark(func(b *testing.B) {
-			for b.Loop() {
-				_, _ = s.Next(now, "")
-			}
-		})
-		if took := time.Duration(result.NsPerOp()); took > 10*time.Millisecond {
-			t.Errorf("Next of %q takes %v", cron, took)
+		s, fastest := schedule.Schedule{Every: "cron", Cron: cron, Zone: "America/New_York"}, time.Hour
+		for range 10 { // others may use the machine
+			begin := time.Now()
+			_, _ = s.Next(now, "")
+			fastest = min(fastest, time.Since(begin))
 		}
+		if fastest > 5*time.Millisecond {
+			t.Errorf("Next of %q takes %v", cron, fastest)
+		}
+		t.Logf("Next of %q takes %v", cron, fastest)
 	}
 }
 

@@ -43,6 +43,9 @@ func (z zone) period(u int64) period {
 	if !end.IsZero() {
 		p.end = end.Unix()
 	}
+	if p.end <= u { // the last day of a leap year may have the end of the one before: https://go.dev/issue/81583
+		p.end = u - mod(u, day) + day
+	}
 	return p
 }
 
