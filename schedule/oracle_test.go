@@ -202,8 +202,8 @@ func compare(t *testing.T, name string, u, length, step int64) (looked int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := newOracle(location, u-60*hours)
-	for now := u - 60*hours; now < u+length; now += step {
+	o := newOracle(location, u-50*hours)
+	for now := u - 50*hours; now < u+length; now += step {
 		o.look(now)
 		looked++
 	}
@@ -282,20 +282,19 @@ func TestAllZonesAreDueAsTheClockOnTheWallSays(t *testing.T) {
 	random, looked, names := rand.New(rand.NewPCG(12, 40)), 0, zones(t)
 	for _, name := range names {
 		moments := changes(t, name)
-		random.Shuffle(len(moments), func(i, j int) { moments[i], moments[j] = moments[j], moments[i] })
-		if !soak {
-			moments = moments[:min(len(moments), 1)]
-		}
 		for range 1 + len(moments)/4 {
 			moments = append(moments, from.Unix()+random.Int64N(to.Unix()-from.Unix()))
+		}
+		if !soak {
+			moments = []int64{moments[random.IntN(len(moments))]}
 		}
 		for _, moment := range moments {
 			step := int64(60)
 			if name == "Africa/Monrovia" { // whose offset had seconds until 1972
 				step = 30
 			}
-			start := moment - moment%step - random.Int64N(30)*hours
-			looked += compare(t, name, start, 36*hours, step)
+			start := moment - moment%step - random.Int64N(24)*hours
+			looked += compare(t, name, start, 30*hours, step)
 		}
 	}
 	t.Logf("R12: %d zones, %d forms, %d moments each, 0 missed, 0 double", len(names), len(forms), looked)
