@@ -24,6 +24,10 @@ const (
 	Partial       Kind = "partial"        // it was finished, but not for everything
 	Dropped       Kind = "dropped"        // it was finished, but not in every repository
 	Cancelled     Kind = "cancelled"      // somebody stopped it
+	SignIn        Kind = "sign-in"        // nobody has signed in, or not far enough
+	Denied        Kind = "denied"         // they may not do that
+	Unconfirmed   Kind = "unconfirmed"    // they may, once they confirmed that it is them
+	TooMany       Kind = "too-many"       // it was asked for too often; later it is possible
 )
 
 // Error is a failure in the words of the user. Err is the cause, for logs; Msg already says what of it a person can use.
@@ -31,7 +35,9 @@ type Error struct {
 	Kind Kind
 	Msg  string // what on which: cause
 	Hint string // a sentence: what to do next; may be ""
-	Err  error  // may be nil
+	// Field is the field of what was given that is wrong, as in JSON, such as "schedule.at"; may be "".
+	Field string
+	Err   error // may be nil
 }
 
 // Errorf makes an Error. As with fmt.Errorf the error given for %w becomes its cause.
@@ -44,6 +50,13 @@ func Errorf(kind Kind, format string, args ...any) *Error {
 func (e *Error) WithHint(hint string) *Error {
 	next := *e
 	next.Hint = hint
+	return &next
+}
+
+// OnField returns a copy of e that says which field of what was given is wrong.
+func (e *Error) OnField(field string) *Error {
+	next := *e
+	next.Field = field
 	return &next
 }
 
