@@ -11,7 +11,7 @@ import (
 const (
 	leaves = "clock entry settings progress retention internal/secret internal/chain"
 	doors  = "internal/web/... internal/api/... internal/work/... internal/hub/..."
-	tests  = "test/... storage/storagetest/... source/sourcetest/... internal/notify/notifytest/..."
+	tests  = "test/... storage/storagetest/... source/sourcetest/... internal/notify/notifytest/... internal/server/servertest/..."
 )
 
 // edges says which packages never import which others.
@@ -64,6 +64,11 @@ var modules = []edge{
 	{to: "golang.org/x/term/...", from: "internal/cli/...", why: "only the command line has a terminal"},
 	{to: "golang.org/x/time/...", from: "storage/limit", why: "the rate limiter of transfers"},
 	{to: "github.com/minio/minio-go/...", from: "storage/s3", why: "the client of S3"},
+	{to: "github.com/danielgtaylor/huma/...", from: "internal/api", why: "operations with their description in OpenAPI"},
+	{to: "github.com/uptrace/bun/...", from: "internal/db", why: "rows of two kinds of database as structs"},
+	{to: "github.com/pressly/goose/...", from: "internal/db", why: "migrations"},
+	{to: "github.com/jackc/pgx/...", from: "internal/db", why: "PostgreSQL"},
+	{to: "modernc.org/sqlite/...", from: "internal/db", why: "SQLite"},
 	{to: "github.com/spf13/cobra/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/spf13/pflag/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/trustelem/zxcvbn/frequency", from: "internal/auth", why: "the lists of common passwords and words; its estimate takes time at each start"},
