@@ -1,0 +1,79 @@
+// Package app is what people and programs can do with Backstay: the use cases, one file for each noun.
+//
+// A use case asks whether the actor may, does it in a transaction and writes the audit event, all or nothing. A refusal is answered
+// and written, too. Doors (the API, the pages, the clock) call nothing else. Task is a use case at work; a Noun has the five use cases that
+// all nouns have alike.
+//
+// The invariant: nothing is read or changed before Decide said yes, and no change is without its event.
+package app
+
+import (
+	"encoding/base32"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/internal/auth"
+	"github.com/backstay/backstay/internal/db"
+	"github.com/backstay/backstay/internal/secret"
+)
+
+// Options are what the application is handed.
+type Options struct {
+	DB     *db.DB
+	Clock  clock.Clock
+	Rand   io.Reader
+	Log    *slog.Logger // of what can't be answered to anybody
+	Hasher *auth.Hasher
+	Ring   *secret.Ring // the keys outside of the database
+}
+
+// App holds the use cases. Its methods may be called from any goroutine.
+type App struct {
+	Options
+	Users    *Noun[backstay.User, *backstay.User]
+	Groups   *Noun[backstay.Group, *backstay.Group]
+	Roles    *Noun[backstay.Role, *backstay.Role]
+	Grants   *Noun[backstay.Grant, *backstay.Grant]
+	Projects *Noun[backstay.Project, *backstay.Project]
+	box      *secret.Box
+	claim    auth.Digest // of the code that makes the first account; "" once there is one
+}
+
+// New puts the use cases together.
+func New(opt Options) *App {
+	a := &App{Options: opt, box: secret.NewBox(opt.Ring, opt.Rand)}
+	a.Users, a.Groups, a.Roles, a.Grants, a.Projects = a.users(), a.groups(), a.roles(), a.grants(), a.projects()
+	return a
+}
+
+// now is the time as the database keeps it: UTC, to the microsecond.
+func (a *App) now() time.Time { return a.Clock.Now().UTC().Truncate(time.Microsecond) }
+
+var idForm = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)
+
+// newID returns an id that nobody can guess.
+func (a *App) newID() string {
+	var b [10]byte
+	a.random(b[:])
+	return idForm.EncodeToString(b[:])
+}
+
+// random fills p. Without randomness nothing is safe, so there is no going on.
+func (a *App) random(p []byte) {
+	if _, err := io.ReadFull(a.Rand, p); err != nil {
+		panic(fmt.Sprintf("no randomness: %v", err))
+	}
+}
+
+// label is how a thing is named to people: by its name where it has one.
+func label(kind, name string) string {
+	if name == "" {
+		return kind
+	}
+	return fmt.Sprintf("%s %q", kind, strings.ToValidUTF8(name, "\uFFFD"))
+}
