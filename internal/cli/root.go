@@ -15,6 +15,7 @@ const (
 	groupData       = "data"
 	groupSnapshots  = "snapshots"
 	groupRepository = "repository"
+	groupServer     = "server"
 	groupOther      = "other"
 )
 
@@ -40,6 +41,7 @@ that restic reads what Backstay wrote and the other way round.`,
 		&cobra.Group{ID: groupData, Title: "Back up and restore:"},
 		&cobra.Group{ID: groupSnapshots, Title: "Look at snapshots:"},
 		&cobra.Group{ID: groupRepository, Title: "Look after repositories:"},
+		&cobra.Group{ID: groupServer, Title: "The server:"},
 		&cobra.Group{ID: groupOther, Title: "More:"},
 	)
 	root.SetHelpCommandGroupID(groupOther)
@@ -56,6 +58,7 @@ func (p *program) addCommands(root *cobra.Command) {
 			root.AddCommand(cmd)
 		}
 	}
+	add(groupServer, p.newServe())
 	add(groupData, p.newBackup(), p.newRestore(), p.newDump())
 	add(groupSnapshots, p.newSnapshots(), p.newLs(), p.newFind(), p.newHistory(), p.newDiff(), p.newTag(), p.newStats(), p.newMount())
 	add(groupRepository, p.newInit(), p.newCheck(), p.newCopy(), p.newForget(), p.newPrune(), p.newKey(), p.newUnlock(), p.newList(), p.newCat(), p.newRepair(), p.newMigrate(), p.newStorage(), p.newLock())

@@ -135,7 +135,7 @@ func bench(ctx context.Context, set settings, out io.Writer) (err error) {
 	}
 	defer scene.close()
 	for i := range engines {
-		engines[i].vars, engines[i].flags = scene.env(), scene.flags(i == 0 || engines[i].Name != "restic")
+		engines[i].vars, engines[i].flags = scene.env(), scene.flags(i == 0 || !strings.HasPrefix(engines[i].Name, "restic"))
 	}
 	res := result{Started: time.Now().UTC(), Machine: thisMachine(work), Engines: engines, Settings: set, Sets: map[string]dataset.Stats{}}
 	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }

@@ -1,0 +1,14 @@
+package api
+
+// register lists every operation of the API.
+func (a *API) register() {
+	a.registerSession()
+	a.registerProfile()
+	a.registerServer()
+	a.registerAudit()
+	nouns(a, "users", a.App.Users)
+	nouns(a, "groups", a.App.Groups)
+	nouns(a, "roles", a.App.Roles)
+	nouns(a, "grants", a.App.Grants)
+	nouns(a, "projects", a.App.Projects)
+}

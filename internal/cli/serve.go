@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/secret"
+	"github.com/backstay/backstay/internal/server"
+)
+
+func (p *program) newServe() *cobra.Command {
+	var opt server.Options
+	var level string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Start the server: plans, schedules, people, and the REST API",
+		Long: `Start the server. All that belongs to it is in one folder, with an SQLite database; --database uses PostgreSQL instead.
+
+It answers this machine only, by plain HTTP, unless --listen names another address: then it answers by TLS only, with the
+certificate that is given or with one of its own, whose fingerprint is printed. The first start prints a code by which the first
+account is made.
+
+Secrets in the database are encrypted with a key that is not in it: that of the environment variable BACKSTAY_SECRET_KEY, or of the file
+secret.key in the data folder, which is made by the first start. Keep a copy of it elsewhere.`,
+		Example: `  backstay serve
+  backstay serve --listen 0.0.0.0:8484 --tls-certificate server.pem --tls-key server.key
+  backstay serve --database postgres://backstay@db.example.org/backstay`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd, opt, level) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&opt.Listen, "listen", "localhost:8484", "`HOST:PORT` to answer at")
+	f.StringVar(&opt.Data, "data", "", "`FOLDER` of the server (default ~/.local/share/backstay/server)")
+	f.StringVar(&opt.Database, "database", "", "`URL` of a PostgreSQL database, instead of a file in the folder (BACKSTAY_DATABASE)")
+	f.StringVar(&opt.CertFile, "tls-certificate", "", "PEM `FILE` with the certificate and its chain")
+	f.StringVar(&opt.KeyFile, "tls-key", "", "PEM `FILE` with the certificate's private key")
+	f.StringVar(&level, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn or error")
+	return cmd
+}
+
+func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) error {
+	if (opt.CertFile == "") != (opt.KeyFile == "") {
+		return usageError(cmd, "--tls-certificate and --tls-key belong together")
+	}
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		return usageError(cmd, "there is no log level %q", level)
+	}
+	if opt.Data == "" {
+		opt.Data = p.dataFolder()
+	}
+	if opt.Database == "" {
+		opt.Database = p.sys.Getenv("BACKSTAY_DATABASE")
+	}
+	if text := p.sys.Getenv("BACKSTAY_SECRET_KEY"); text != "" {
+		ring, err := secret.ParseRing(text)
+		if err != nil {
+			return backstay.Errorf(backstay.Invalid, "BACKSTAY_SECRET_KEY: %w", err)
+		}
+		opt.Key = ring
+	}
+	opt.Version, opt.Clock, opt.Rand = version(), p.sys.Clock, p.sys.Rand
+	if opt.Rand == nil {
+		opt.Rand = rand.Reader
+	}
+	opt.Log = slog.New(slog.NewJSONHandler(p.sys.Stderr, &slog.HandlerOptions{Level: least}))
+	opt.Console = func(format string, args ...any) {
+		fmt.Fprintf(p.sys.Stdout, format+"\n", args...) //nolint:errcheck // a console that is gone needs no words
+	}
+	s, err := server.Open(cmd.Context(), opt)
+	if err != nil {
+		return err
+	}
+	return s.Serve(cmd.Context())
+}
+
+// dataFolder is where the server of a person keeps what belongs to it.
+func (p *program) dataFolder() string {
+	if dir := p.sys.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "backstay", "server")
+	}
+	return filepath.Join(p.sys.Getenv("HOME"), ".local", "share", "backstay", "server")
+}

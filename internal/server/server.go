@@ -1,0 +1,205 @@
+// Package server puts the doors, the use cases and the database together, starts and stops them. It is the only package that knows all.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/internal/api"
+	"github.com/backstay/backstay/internal/app"
+	"github.com/backstay/backstay/internal/auth"
+	"github.com/backstay/backstay/internal/db"
+	"github.com/backstay/backstay/internal/secret"
+)
+
+// Options say how a server runs.
+type Options struct {
+	Listen   string       // host:port
+	Data     string       // the folder with all that belongs to the server
+	Database string       // a postgres:// URL; by default a file in Data
+	Key      *secret.Ring // by default the one in a file in Data, made where there is none
+	CertFile string       // of TLS, with KeyFile; by default a certificate of its own where TLS is needed
+	KeyFile  string
+	Version  string
+	Clock    clock.Clock
+	Rand     io.Reader
+	Log      *slog.Logger
+	Console  func(format string, args ...any) // says what a person at the console needs to know
+}
+
+// How long a client may take, and how long the server lets its requests end when it stops.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	stopTimeout   = 10 * time.Second
+	hashesAtOnce  = 2 // each takes 64 MiB
+)
+
+// Server is a running server.
+type Server struct {
+	opt      Options
+	db       *db.DB
+	app      *app.App
+	http     *http.Server
+	listener net.Listener
+	secure   bool
+}
+
+// Open brings the data folder and the database up to date and begins to listen; Serve answers.
+func Open(ctx context.Context, opt Options) (_ *Server, err error) {
+	s := &Server{opt: opt, secure: !isLoopback(opt.Listen) || opt.CertFile != ""}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if err := os.MkdirAll(opt.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	ring := opt.Key
+	if ring == nil {
+		if ring, err = secret.OpenFile(filepath.Join(opt.Data, "secret.key"), opt.Rand); err != nil {
+			return nil, err
+		}
+	}
+	location := opt.Database
+	if location == "" {
+		location = filepath.Join(opt.Data, "backstay.db")
+	}
+	if s.db, err = db.Open(ctx, location); err != nil {
+		return nil, err
+	}
+	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring})
+	if err := s.listen(); err != nil {
+		return nil, err
+	}
+	return s, s.greet(ctx)
+}
+
+// listen opens the port, with TLS wherever others than this machine can reach it.
+func (s *Server) listen() (err error) {
+	if s.listener, err = net.Listen("tcp", s.opt.Listen); err != nil {
+		return backstay.Errorf(backstay.Failed, "listen on %s: %w", s.opt.Listen, err).WithHint("Is another server using the port? Choose one with --listen.")
+	}
+	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug)}
+	if !s.secure {
+		return nil
+	}
+	cert, err := s.certificate()
+	if err != nil {
+		return err
+	}
+	s.listener = tls.NewListener(s.listener, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}})
+	return nil
+}
+
+// Address is where the server is reached, as people type it.
+func (s *Server) Address() string {
+	host, port, err := net.SplitHostPort(s.listener.Addr().String())
+	if err != nil {
+		return s.listener.Addr().String()
+	}
+	switch ip := net.ParseIP(host); {
+	case !s.secure && (ip == nil || ip.IsLoopback()):
+		return "http://" + net.JoinHostPort("localhost", port) // passkeys need a name
+	case s.secure && ip != nil && ip.IsUnspecified():
+		name, err := os.Hostname()
+		if err != nil {
+			name = "localhost"
+		}
+		return "https://" + net.JoinHostPort(name, port)
+	}
+	return "https://" + net.JoinHostPort(host, port)
+}
+
+// greet tells the console where the server is, and how to claim it.
+func (s *Server) greet(ctx context.Context) error {
+	code, err := s.app.NewClaimCode(ctx)
+	if err != nil {
+		return err
+	}
+	s.opt.Console("Backstay is at %s", s.Address())
+	if code != "" {
+		s.opt.Console("It has no account yet. Claim it with this code: %s", string(code))
+	}
+	return nil
+}
+
+// Serve answers requests until ctx ends, then lets those at work end.
+func (s *Server) Serve(ctx context.Context) error {
+	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
+	ended := make(chan error, 1)
+	go func() { ended <- s.http.Serve(s.listener) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		err = s.http.Shutdown(stop)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = s.http.Close() // whoever still listens to events is cut off
+		}
+		<-ended
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, s.close())
+}
+
+// close gives back what Open took.
+func (s *Server) close() error {
+	var errs []error
+	if s.listener != nil {
+		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// isLoopback reports whether only this machine reaches an address.
+func isLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// handler is all that the server answers.
+func (s *Server) handler() http.Handler {
+	a := api.New(api.Options{App: s.app, Log: s.opt.Log, Version: s.opt.Version, Secure: s.secure})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", s.health)
+	mux.Handle("/openapi.json", a)
+	mux.Handle(api.Prefix+"/", a)
+	return s.outer(a.Identify(mux, origin))
+}
+
+// health answers whether the server can do its work.
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), headerTimeout)
+	defer cancel()
+	w.Header().Set("Content-Type", "application/json")
+	if err := s.db.Ping(ctx); err != nil {
+		s.opt.Log.ErrorContext(ctx, "the database does not answer", "error", err)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"status":"failing","database":"no answer"}`+"\n")
+		return
+	}
+	_, _ = io.WriteString(w, `{"status":"ok"}`+"\n") // who asked may have gone
+}
