@@ -33,6 +33,7 @@ var edges = []edge{
 	{from: "...", but: "cmd/... internal/cli/...", to: "internal/cli/...", why: "the command line is the outermost layer: only cmd imports it"},
 	{from: "...", but: tests, to: "cmd/... test/...", why: "programs and whole-system tests are no libraries"},
 	{from: "internal/runner", to: "storage/* source/*", why: "the runner is handed its adapters"},
+	{from: "internal/catalog", to: ". storage/... source/... internal/...", why: "the catalogue is derived from repositories and knows nothing else"},
 }
 
 // parents are the packages whose sub-packages are adapters and wrappers that never import one another.
@@ -63,6 +64,9 @@ var modules = []edge{
 	{to: "github.com/spf13/cobra/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/spf13/pflag/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/hanwen/go-fuse/...", from: "internal/mount", why: "FUSE"},
+	{to: "modernc.org/sqlite/...", from: "internal/catalog", why: "SQLite without C"},
+	{to: "github.com/jackc/pgx/...", from: "internal/catalog test/servers", why: "PostgreSQL"},
+	{to: "golang.org/x/text/unicode/norm", from: "internal/catalog", why: "names are found however their accents are written"},
 }
 
 // calls says which functions are called only where, outside of tests.

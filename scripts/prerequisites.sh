@@ -35,6 +35,8 @@ need /usr/sbin/lvcreate lvm2
 need /usr/sbin/losetup mount
 need /usr/sbin/apache2 apache2 # the tests start servers of their own
 need htpasswd apache2-utils
+need pg_ctlcluster postgresql
+need "$(compgen -G '/usr/share/postgresql/*/extension/pg_trgm.control' | tail -n 1)" postgresql-contrib
 need node nodejs
 need npm npm
 
