@@ -35,6 +35,7 @@ var edges = []edge{
 	{from: "internal/auth", to: ". engine/... storage/... source/... internal/... cmd/... entry settings progress retention",
 		why: "who somebody is is proved by values alone: a leaf, which has but the clock"},
 	{from: "internal/runner", to: "storage/* source/*", why: "the runner is handed its adapters"},
+	{from: "internal/catalog", to: ". storage/... source/... internal/...", why: "the catalogue is derived from repositories and knows nothing else"},
 }
 
 // parents are the packages whose sub-packages are adapters and wrappers that never import one another.
@@ -76,6 +77,9 @@ var modules = []edge{
 	{to: "github.com/go-webauthn/webauthn/...", from: "internal/auth", why: "passkeys"},
 	{to: "github.com/coreos/go-oidc/...", from: "internal/auth", why: "sign-in by another server"},
 	{to: "github.com/hanwen/go-fuse/...", from: "internal/mount", why: "FUSE"},
+	{to: "modernc.org/sqlite/...", from: "internal/catalog", why: "SQLite without C"},
+	{to: "github.com/jackc/pgx/...", from: "internal/catalog test/servers", why: "PostgreSQL"},
+	{to: "golang.org/x/text/unicode/norm", from: "internal/catalog", why: "names are found however their accents are written"},
 }
 
 // calls says which functions are called only where, outside of tests.

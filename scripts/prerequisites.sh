@@ -37,6 +37,8 @@ need /usr/sbin/apache2 apache2 # the tests start servers of their own
 need htpasswd apache2-utils
 need oathtool oathtool # other programs that make and read the codes of authenticator apps
 need zbarimg zbar-tools
+need pg_ctlcluster postgresql
+need "$(compgen -G '/usr/share/postgresql/*/extension/pg_trgm.control' | tail -n 1)" postgresql-contrib
 need node nodejs
 need npm npm
 

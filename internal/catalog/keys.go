@@ -1,0 +1,229 @@
+package catalog
+
+import (
+	"context"
+	"iter"
+	"math"
+	"slices"
+)
+
+// group is how many keys are judged at once.
+const group = 64
+
+// keys yields groups of keys that may match, in order, behind f.place. Where it ends because f.work is used up, f.place is how far it came.
+func (f *finder) keys(ctx context.Context) iter.Seq2[[]key, error] {
+	return func(yield func([]key, error) bool) {
+		keys, complete, err := f.gather(ctx)
+		switch {
+		case err != nil:
+			yield(nil, err)
+		case complete:
+			for some := range slices.Chunk(keys, group) {
+				if !yield(some, nil) {
+					return
+				}
+			}
+		default:
+			f.scan(ctx, yield)
+		}
+	}
+}
+
+// gather returns all keys that may match, in order, and false if they are more than a few.
+func (f *finder) gather(ctx context.Context) (keys []key, complete bool, err error) {
+	if f.pattern.text != "" {
+		keys, complete, err = f.byColumn(ctx, f.pattern, "name", nil)
+	}
+	if parent, ok := f.pattern.parent(); ok && !complete && err == nil {
+		keys, complete, err = f.byColumn(ctx, parent, "dir", f.dirsOf)
+	}
+	if !complete || err != nil {
+		return nil, false, err
+	}
+	keys = slices.DeleteFunc(keys, func(k key) bool { return k.compare(f.place) <= 0 })
+	slices.SortFunc(keys, key.compare)
+	return keys, true, nil
+}
+
+// byColumn returns the versions whose name, or directory, matches the pattern.
+func (f *finder) byColumn(ctx context.Context, p pattern, column string, through func(context.Context, []int64) ([]int64, error)) (keys []key, complete bool, err error) {
+	ids, err := f.matching(ctx, p)
+	if err == nil && through != nil && len(ids) <= f.limits.few {
+		ids, err = through(ctx, ids)
+	}
+	if err != nil || len(ids) > f.limits.few {
+		return nil, false, err
+	}
+	for some := range slices.Chunk(ids, batch) {
+		err := f.s.each(ctx, `SELECT first, series, dir, name FROM versions WHERE `+column+` IN `+tuples(1, len(some))+` LIMIT ?`,
+			append(anys(some), f.limits.few+1-len(keys)), func(scan func(...any) error) error {
+				var k key
+				err := scan(&k.first, &k.series, &k.dir, &k.name)
+				keys = append(keys, k)
+				return err
+			})
+		if err != nil || len(keys) > f.limits.few {
+			return nil, false, err
+		}
+	}
+	return keys, true, nil
+}
+
+// matching returns the names in the scopes that match the pattern, or more than a few of them.
+func (f *finder) matching(ctx context.Context, p pattern) (ids []int64, err error) {
+	query, args := f.s.d.names(p)
+	for some := range slices.Chunk(f.ranges, f.s.d.ranges) {
+		within, these := "", slices.Clone(args)
+		for i, r := range some {
+			if i > 0 {
+				within += " OR "
+			}
+			within += f.s.d.column + " BETWEEN ? AND ?"
+			these = append(these, r[0], r[1])
+		}
+		if f.all {
+			within, these = "1 = 1", slices.Clone(args)
+		}
+		found, err := f.s.numbers(ctx, query+` AND (`+within+`) LIMIT ?`, append(these, f.limits.few+1-len(ids))...)
+		if ids = append(ids, found...); err != nil || len(ids) > f.limits.few {
+			return ids, err
+		}
+	}
+	return ids, nil
+}
+
+// dirsOf returns the directories that have these names, or more than a few of them.
+func (f *finder) dirsOf(ctx context.Context, names []int64) (ids []int64, err error) {
+	for some := range slices.Chunk(names, batch) {
+		found, err := f.s.numbers(ctx, `SELECT id FROM dirs WHERE name IN `+tuples(1, len(some))+` LIMIT ?`, append(anys(some), f.limits.few+1-len(ids))...)
+		if ids = append(ids, found...); err != nil || len(ids) > f.limits.few {
+			return ids, err
+		}
+	}
+	return ids, nil
+}
+
+// moment is where versions of a series begin.
+type moment struct {
+	series, at int64
+	versions   int64 // at most
+}
+
+// scan goes through the moments of the scopes, from the newest on, and yields the keys whose names match.
+func (f *finder) scan(ctx context.Context, yield func([]key, error) bool) {
+	where, all := "", []int64{}
+	if !f.all {
+		for id := range f.series {
+			all = append(all, id)
+		}
+		slices.Sort(all)
+		where = ` AND series IN ` + list(all)
+	}
+	if len(f.series) == 0 {
+		return
+	}
+	at, in := f.place.first, f.place.series
+	resume := f.place // within its moment
+	for {
+		moments, err := f.moments(ctx, where, at, in, resume != start)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, m := range moments {
+			from := key{first: m.at, series: m.series}
+			if resume.first == m.at && resume.series == m.series {
+				from = resume
+			}
+			if !f.scanMoment(ctx, m, from, yield) {
+				return
+			}
+			at, in = m.at, m.series
+		}
+		if len(moments) < f.limits.moments {
+			return
+		}
+		resume = start
+	}
+}
+
+// moments returns those behind a place, or from it on.
+func (f *finder) moments(ctx context.Context, where string, at, in int64, from bool) (found []moment, err error) {
+	last := `series < ?`
+	if from {
+		last = `series <= ?`
+	}
+	err = f.s.each(ctx, `SELECT series, moment, versions FROM moments WHERE moment <= ? AND moment <= ? AND (moment < ? OR `+last+`)`+where+
+		` ORDER BY moment DESC, series DESC LIMIT ?`, []any{at, f.to, at, in, f.limits.moments}, func(scan func(...any) error) error {
+		var m moment
+		err := scan(&m.series, &m.at, &m.versions)
+		found = append(found, m)
+		return err
+	})
+	return found, err
+}
+
+// scanMoment yields the matching keys of a moment behind a place, slice by slice, and reports whether to go on.
+func (f *finder) scanMoment(ctx context.Context, m moment, from key, yield func([]key, error) bool) bool {
+	f.work -= costOfMoment
+	for slice := f.limits.slice; ; slice = min(2*slice, f.limits.maxSlice) {
+		if f.work <= 0 {
+			f.place = from
+			return false
+		}
+		end, err := f.sliceEnd(ctx, m, from, slice)
+		if err != nil {
+			return yield(nil, err)
+		}
+		keys, err := f.scanSlice(ctx, from, end)
+		if err != nil {
+			return yield(nil, err)
+		}
+		for some := range slices.Chunk(keys, group) {
+			if !yield(some, nil) {
+				return false
+			}
+		}
+		f.work -= int(min(m.versions, int64(slice)))
+		if end == (key{}) {
+			f.place = key{first: m.at, series: m.series, dir: math.MaxInt64, name: math.MaxInt64}
+			return true
+		}
+		from = end
+	}
+}
+
+// sliceEnd returns the key so many keys behind a place, or none if there are not so many.
+func (f *finder) sliceEnd(ctx context.Context, m moment, from key, n int) (end key, err error) {
+	if m.versions <= int64(n) {
+		return key{}, nil
+	}
+	err = f.s.each(ctx, `SELECT dir, name FROM versions WHERE series = ? AND first = ? AND (dir, name) > (?, ?)
+		ORDER BY dir, name LIMIT 1 OFFSET ?`, []any{m.series, m.at, from.dir, from.name, n - 1}, func(scan func(...any) error) error {
+		end = key{first: m.at, series: m.series}
+		return scan(&end.dir, &end.name)
+	})
+	return end, err
+}
+
+// scanSlice returns the matching keys of a moment behind a place, up to another one or to the end.
+func (f *finder) scanSlice(ctx context.Context, from, end key) (keys []key, err error) {
+	query := `SELECT v.dir, v.name FROM versions v CROSS JOIN names n WHERE n.id = v.name AND v.series = ? AND v.first = ? AND (v.dir, v.name) > (?, ?)`
+	args := []any{from.series, from.first, from.dir, from.name}
+	if end != (key{}) {
+		query += ` AND (v.dir, v.name) <= (?, ?)`
+		args = append(args, end.dir, end.name)
+	}
+	if f.pattern.text != "" {
+		condition, more := f.s.d.check(f.pattern)
+		query += ` AND ` + condition
+		args = append(args, more...)
+	}
+	err = f.s.each(ctx, query+` ORDER BY v.dir, v.name`, args, func(scan func(...any) error) error {
+		k := from
+		err := scan(&k.dir, &k.name)
+		keys = append(keys, k)
+		return err
+	})
+	return keys, err
+}

@@ -1,0 +1,83 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// postgres is the dialect of a schema named catalogue.
+func postgres(url string) (*dialect, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("the address of the database can't be read") // err might tell the password
+	}
+	config.RuntimeParams["search_path"] = "catalogue"
+	open := func() (read, write *sql.DB, err error) {
+		db := stdlib.OpenDB(*config)
+		db.SetMaxOpenConns(8)
+		db.SetMaxIdleConns(4)
+		return db, db, nil
+	}
+	return &dialect{
+		connect:  open,
+		drop:     func(ctx context.Context) error { return dropSchema(ctx, *config) },
+		schema:   postgresSchema,
+		missing:  isState("42P01", "3F000"), // no such table, no such schema
+		damaged:  isState("XX001", "XX002"),
+		numbered: true,
+		lock:     `SELECT pg_advisory_lock(718281828459045)`,
+		unlock:   `SELECT pg_advisory_unlock(718281828459045)`,
+		settle:   []string{`SELECT gin_clean_pending_list('names_grams')`, `ANALYZE versions, names, dirs, moments, snapshots`},
+		names: func(p pattern) (string, []any) {
+			return `SELECT n.id FROM names n WHERE n.folded LIKE ?`, []any{p.like()}
+		},
+		column: "n.id",
+		ranges: 1 << 10,
+		check: func(p pattern) (string, []any) {
+			return `n.folded LIKE ?`, []any{p.like()}
+		},
+	}, nil
+}
+
+// dropSchema makes room for a new schema, and sees to the extension, which belongs to the database and not to the schema.
+func dropSchema(ctx context.Context, config pgx.ConnConfig) error {
+	db := stdlib.OpenDB(config)
+	defer db.Close()
+	for _, statement := range []string{
+		`DROP SCHEMA IF EXISTS catalogue CASCADE`,
+		`CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public`,
+		`CREATE SCHEMA catalogue`,
+	} {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func postgresSchema() []string {
+	all := statements(strings.ReplaceAll(tables, " BLOB", " BYTEA"))
+	return append(all, `DO $$ BEGIN EXECUTE format('CREATE INDEX names_grams ON names USING gin (folded %I.gin_trgm_ops)',
+		(SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm')); END $$`)
+}
+
+func isState(states ...string) func(error) bool {
+	return func(err error) bool {
+		var e *pgconn.PgError
+		if !errors.As(err, &e) {
+			return false
+		}
+		for _, state := range states {
+			if e.Code == state {
+				return true
+			}
+		}
+		return false
+	}
+}
