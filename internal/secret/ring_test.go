@@ -216,3 +216,24 @@ func TestACommandThatHangsIsEndedWithAllThatItStarted(t *testing.T) {
 		t.Errorf("LoadCommand = %v after %v, want the cause", err, time.Since(start))
 	}
 }
+
+func FuzzParseRing(f *testing.F) {
+	key, err := NewKey(strings.NewReader(strings.Repeat("k", keySize)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	text := key.Text().Reveal()
+	for _, seed := range []string{"", "# x", text, text + "," + strings.ToUpper(text), strings.ReplaceAll(text, "-", ""), "bsk_", text[:40]} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := ParseRing(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseRing(r.text())
+		if err != nil || !slices.Equal(again.ids(), r.ids()) {
+			t.Errorf("the keys of %q are %v, and as a file %v, %v", text, r.ids(), again, err)
+		}
+	})
+}
