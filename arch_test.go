@@ -33,6 +33,8 @@ var edges = []edge{
 	{from: "...", but: "cmd/... internal/cli/...", to: "internal/cli/...", why: "the command line is the outermost layer: only cmd imports it"},
 	{from: "...", but: tests, to: "cmd/... test/...", why: "programs and whole-system tests are no libraries"},
 	{from: "internal/runner", to: "storage/* source/*", why: "the runner is handed its adapters"},
+	{from: "internal/doctor/...", to: "internal/app/... internal/server internal/agent internal/client internal/db/... internal/kinds storage/* source/* internal/notify/* " + doors,
+		why: "errors are explained below all that shows them: what the use cases know is put on an error by its name"},
 }
 
 // parents are the packages whose sub-packages are adapters and wrappers that never import one another.
