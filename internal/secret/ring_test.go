@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -141,6 +142,13 @@ func TestARotatedRingIsSaved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	owner := os.Getuid()
+	if owner == 0 { // the administrator rotates the key of a service
+		owner = 65534
+		if err := os.Chown(path, owner, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := next.SaveFile(path); err != nil {
 		t.Fatal(err)
 	}
@@ -148,8 +156,8 @@ func TestARotatedRingIsSaved(t *testing.T) {
 	if err != nil || !slices.Equal(found.ids(), next.ids()) || found.ids()[1] != r.Current().ID() {
 		t.Errorf("LoadFile after a rotation = %v, %v, want %v", found.ids(), err, next.ids())
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
-		t.Errorf("the key file has mode %v, %v", info.Mode(), err)
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 || int(info.Sys().(*syscall.Stat_t).Uid) != owner {
+		t.Errorf("the key file has mode %v, %v, and perhaps another owner than %d", info.Mode(), err, owner)
 	}
 	if err := next.SaveFile(filepath.Join(path, "x")); err == nil {
 		t.Error("SaveFile into a file = nil error")
