@@ -25,8 +25,9 @@ bench: build ## measure Backstay and restic in turn on the same data, in folders
 soak: ## fuzz every target and test every property for much longer
 	scripts/soak.sh
 
-docs: ## write docs/reference anew from the commands
+docs: ## write docs/reference anew from the commands, and docs/errors.md from the list of errors
 	go run ./internal/cli/reference docs/reference
+	go run ./internal/doctor/page docs/errors.md
 
 install: ## install backstay into GOBIN
 	go install -trimpath ./cmd/backstay

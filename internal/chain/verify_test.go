@@ -35,12 +35,9 @@ func newLog(n, every int) written {
 // write appends entries up to number n, with heads.
 func (l *written) write(n int) {
 	for i := len(l.entries) + 1; i <= n; i++ {
-		record, err := Canonical(map[string]any{"id": i, "time": l.start.Add(time.Duration(i) * time.Second), "actor": map[string]string{"name": "ada", "role": "operator"},
-			"action": "plan.started", "object": map[string]any{"kind": "plan", "id": fmt.Sprintf("plan-%d", i%17)}, "result": "allowed", "address": "203.0.113.7"})
-		if err != nil {
-			panic(err)
-		}
-		l.append(record)
+		when := l.start.Add(time.Duration(i) * time.Second).Format(time.RFC3339)
+		l.append(fmt.Appendf(nil, `{"action":"plan.started","actor":{"name":"ada","role":"operator"},"address":"203.0.113.7","id":%d,`+
+			`"object":{"id":"plan-%d","kind":"plan"},"result":"allowed","time":%q}`, i, i%17, when))
 		if i%l.every == 0 || i == n {
 			l.sign()
 		}
@@ -121,11 +118,12 @@ func TestALogThatNobodyTouchedPasses(t *testing.T) {
 	}
 }
 
-// attack changes a log at entry i, counted from 0. It returns nil if there is nothing to change in that way.
+// attack changes a log at entry i, counted from 0. It returns false if there is nothing to change in that way.
 type attack struct {
 	name string
 	do   func(l *written, i int) bool
-	from int // the first entry that is wrong then, from i
+	from int  // the first entry that is wrong then, from i
+	once bool // computing the hashes anew changes nothing, or mends it
 }
 
 func flip(e *Entry, bit int) {
@@ -136,22 +134,22 @@ func flip(e *Entry, bit int) {
 }
 
 var attacks = []attack{
-	{"flip", func(l *written, i int) bool { flip(&l.entries[i], i*31); return true }, 0},
-	{"delete", func(l *written, i int) bool { l.entries = slices.Delete(l.entries, i, i+1); return true }, 0},
+	{"flip", func(l *written, i int) bool { flip(&l.entries[i], i*31); return true }, 0, false},
+	{"delete", func(l *written, i int) bool { l.entries = slices.Delete(l.entries, i, i+1); return true }, 0, false},
 	{"insert", func(l *written, i int) bool {
 		made := l.entries[i]
 		flip(&made, 9)
 		l.entries = slices.Insert(l.entries, i, made)
 		return true
-	}, 0},
-	{"repeat", func(l *written, i int) bool { l.entries = slices.Insert(l.entries, i, l.entries[i]); return true }, 1},
+	}, 0, false},
+	{"repeat", func(l *written, i int) bool { l.entries = slices.Insert(l.entries, i, l.entries[i]); return true }, 1, false},
 	{"reorder", func(l *written, i int) bool {
 		if i+1 == len(l.entries) {
 			return false
 		}
 		l.entries[i], l.entries[i+1] = l.entries[i+1], l.entries[i]
 		return true
-	}, 0},
+	}, 0, false},
 	{"move to the end", func(l *written, i int) bool {
 		if i+1 == len(l.entries) {
 			return false
@@ -159,22 +157,22 @@ var attacks = []attack{
 		moved := l.entries[i]
 		l.entries = append(slices.Delete(l.entries, i, i+1), moved)
 		return true
-	}, 0},
+	}, 0, false},
 	{"swap the records", func(l *written, i int) bool {
 		a, b := &l.entries[i], &l.entries[(i+len(l.entries)/2)%len(l.entries)]
 		a.Record, b.Record = b.Record, a.Record
 		return a != b
-	}, 0},
-	{"empty", func(l *written, i int) bool { l.entries[i].Record = nil; return true }, 0},
-	{"truncate", func(l *written, i int) bool { l.entries = l.entries[:i]; return true }, 0},
-	{"put back an old copy", func(l *written, i int) bool { l.rollback(i); return true }, 0},
+	}, 0, false},
+	{"empty", func(l *written, i int) bool { l.entries[i].Record = nil; return true }, 0, false},
+	{"truncate", func(l *written, i int) bool { l.entries = l.entries[:i]; return true }, 0, false},
+	{"put back an old copy", func(l *written, i int) bool { l.rollback(i); return true }, 0, true},
 	{"put back an old copy and write on", func(l *written, i int) bool {
 		l.rollback(i)
 		l.write(i + 2*l.every) // by the server, which signs it
 		return true
-	}, 0},
-	{"change the hash", func(l *written, i int) bool { l.entries[i].Hash[i%32] ^= 1; return true }, 0},
-	{"change the number", func(l *written, i int) bool { l.entries[i].Seq += 1 << (i % 40); return true }, 0},
+	}, 0, true},
+	{"change the hash", func(l *written, i int) bool { l.entries[i].Hash[i%32] ^= 1; return true }, 0, true},
+	{"change the number", func(l *written, i int) bool { l.entries[i].Seq += 1 << (i % 40); return true }, 0, true},
 }
 
 // positions are where a log of n entries is attacked: a sample, or with BACKSTAY_SOAK=1 everywhere.
@@ -199,6 +197,9 @@ func TestEachAttackIsFoundAtEachPosition(t *testing.T) {
 	l := newLog(size, 500)
 	for _, a := range attacks {
 		for _, rehashed := range []bool{false, true} {
+			if rehashed && a.once {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s, hashes computed anew: %t", a.name, rehashed), func(t *testing.T) {
 				t.Parallel()
 				tried := 0
@@ -207,11 +208,8 @@ func TestEachAttackIsFoundAtEachPosition(t *testing.T) {
 					if !a.do(&changed, i) {
 						continue
 					}
-					if rehashed && !strings.HasPrefix(a.name, "put back") {
-						changed.rehash(max(0, i-size/2))
-					}
-					if a.name == "change the hash" && rehashed || a.name == "change the number" && rehashed {
-						continue // that mends it
+					if rehashed {
+						changed.rehash(max(0, i-size/2)) // where a record may come from
 					}
 					tried++
 					r := verify(t, changed, l.heads...)

@@ -31,12 +31,12 @@ import (
 //
 // where what is sealed is a nonce of 12, the ciphertext and a tag of 16.
 const (
-	version    = 1
-	headSize   = 1 + idSize
-	nonceSize  = 12
-	tagSize    = 16
-	minSealed  = headSize + wrappedEnd + nonceSize + tagSize
-	wrappedEnd = nonceSize + keySize + tagSize
+	version     = 1
+	headSize    = 1 + idSize
+	nonceSize   = 12
+	tagSize     = 16
+	wrappedSize = nonceSize + keySize + tagSize
+	minSize     = headSize + wrappedSize + nonceSize + tagSize
 )
 
 // Errors of a Box. Callers ask for them by errors.Is.
@@ -109,7 +109,7 @@ func (b *Box) Open(at Place, sealed []byte) (Text, error) {
 	if err != nil {
 		return Text{}, fmt.Errorf("open %s: %w", at, err)
 	}
-	value, err := decrypt(dataKey, sealed[headSize+wrappedEnd:], at.bind("value", nil))
+	value, err := decrypt(dataKey, sealed[headSize+wrappedSize:], at.bind("value", nil))
 	if err != nil {
 		return Text{}, fmt.Errorf("open %s: %w", at, err)
 	}
@@ -143,7 +143,7 @@ func (b *Box) unwrap(at Place, sealed []byte) ([]byte, error) {
 	if len(sealed) > 0 && sealed[0] != version {
 		return nil, fmt.Errorf("version %d: %w", sealed[0], ErrVersion)
 	}
-	if len(sealed) < minSealed {
+	if len(sealed) < minSize {
 		return nil, fmt.Errorf("%d bytes: %w", len(sealed), ErrUnauthentic)
 	}
 	h := sealed[:headSize]
@@ -152,7 +152,7 @@ func (b *Box) unwrap(at Place, sealed []byte) ([]byte, error) {
 	if !ok {
 		return nil, &NoKeyError{ID: id, Known: b.ring.ids()}
 	}
-	return decrypt(k.sealing(), sealed[headSize:headSize+wrappedEnd], at.bind("key", h))
+	return decrypt(k.sealing(), sealed[headSize:headSize+wrappedSize], at.bind("key", h))
 }
 
 // head returns what stands before all that is sealed with a key.

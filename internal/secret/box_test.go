@@ -68,7 +68,7 @@ func TestAValueOpensInItsPlaceOnly(t *testing.T) {
 func TestADataKeyOfAnotherPlaceDoesNotOpenAValue(t *testing.T) {
 	b := NewBox(NewRing(newKey(t, 1)), rand.Reader)
 	one, other := seal(t, b, "one"), seal(t, b, "two")
-	mixed := append(bytes.Clone(one[:headSize+wrappedEnd]), other[headSize+wrappedEnd:]...)
+	mixed := append(bytes.Clone(one[:headSize+wrappedSize]), other[headSize+wrappedSize:]...)
 	if got, err := b.Open(place, mixed); !errors.Is(err, ErrUnauthentic) {
 		t.Errorf("Open of one key and another value = %s, %v, want ErrUnauthentic", got.Reveal(), err)
 	}
@@ -147,7 +147,7 @@ func TestNoNonceAndNoDataKeyComesTwice(t *testing.T) {
 	seen := map[string]bool{}
 	for range 10_000 {
 		sealed := seal(t, b, canary)
-		for _, part := range [][]byte{sealed[headSize:][:nonceSize], sealed[headSize+nonceSize:][:keySize], sealed[headSize+wrappedEnd:][:nonceSize]} {
+		for _, part := range [][]byte{sealed[headSize:][:nonceSize], sealed[headSize+nonceSize:][:keySize], sealed[headSize+wrappedSize:][:nonceSize]} {
 			if seen[string(part)] {
 				t.Fatal("a nonce or a sealed data key comes twice")
 			}

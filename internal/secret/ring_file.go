@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // maxText bounds what is read as keys, in bytes. What is longer is something else.
@@ -98,6 +99,9 @@ func (r *Ring) write(path string, publish func(from, to string) error) error {
 	defer func() { _ = os.Remove(f.Name()) }() // it is gone if it was renamed
 	_, err = f.WriteString(r.text())
 	if err == nil {
+		err = keepOwner(f, path)
+	}
+	if err == nil {
 		err = f.Sync()
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
@@ -107,6 +111,19 @@ func (r *Ring) write(path string, publish func(from, to string) error) error {
 		return cause(err)
 	}
 	return syncDir(dir)
+}
+
+// keepOwner gives a file the owner of the one whose place it takes: the server may run as another user than who rotates its key.
+func keepOwner(f *os.File, path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return cause(err)
+	}
+	old := info.Sys().(*syscall.Stat_t)
+	return cause(f.Chown(int(old.Uid), int(old.Gid)))
 }
 
 // text returns the content of a key file.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -141,6 +142,13 @@ func TestARotatedRingIsSaved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	owner := os.Getuid()
+	if owner == 0 { // the administrator rotates the key of a service
+		owner = 65534
+		if err := os.Chown(path, owner, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := next.SaveFile(path); err != nil {
 		t.Fatal(err)
 	}
@@ -148,8 +156,8 @@ func TestARotatedRingIsSaved(t *testing.T) {
 	if err != nil || !slices.Equal(found.ids(), next.ids()) || found.ids()[1] != r.Current().ID() {
 		t.Errorf("LoadFile after a rotation = %v, %v, want %v", found.ids(), err, next.ids())
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
-		t.Errorf("the key file has mode %v, %v", info.Mode(), err)
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 || int(info.Sys().(*syscall.Stat_t).Uid) != owner {
+		t.Errorf("the key file has mode %v, %v, and perhaps another owner than %d", info.Mode(), err, owner)
 	}
 	if err := next.SaveFile(filepath.Join(path, "x")); err == nil {
 		t.Error("SaveFile into a file = nil error")
@@ -215,4 +223,25 @@ func TestACommandThatHangsIsEndedWithAllThatItStarted(t *testing.T) {
 	if _, err := LoadCommand(ctx, Command{Args: []string{"/bin/sleep", "60"}}); !errors.Is(err, why) || time.Since(start) > 10*time.Second {
 		t.Errorf("LoadCommand = %v after %v, want the cause", err, time.Since(start))
 	}
+}
+
+func FuzzParseRing(f *testing.F) {
+	key, err := NewKey(strings.NewReader(strings.Repeat("k", keySize)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	text := key.Text().Reveal()
+	for _, seed := range []string{"", "# x", text, text + "," + strings.ToUpper(text), strings.ReplaceAll(text, "-", ""), "bsk_", text[:40]} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := ParseRing(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseRing(r.text())
+		if err != nil || !slices.Equal(again.ids(), r.ids()) {
+			t.Errorf("the keys of %q are %v, and as a file %v, %v", text, r.ids(), again, err)
+		}
+	})
 }
