@@ -37,6 +37,7 @@ need /usr/sbin/apache2 apache2 # the tests start servers of their own
 need htpasswd apache2-utils
 need oathtool oathtool # other programs that make and read the codes of authenticator apps
 need zbarimg zbar-tools
+need chromium chromium # a real browser makes passkeys
 need node nodejs
 need npm npm
 
