@@ -39,6 +39,7 @@ need oathtool oathtool # other programs that make and read the codes of authenti
 need zbarimg zbar-tools
 need pg_ctlcluster postgresql
 need "$(compgen -G '/usr/share/postgresql/*/extension/pg_trgm.control' | tail -n 1)" postgresql-contrib
+need chromium chromium # a real browser makes passkeys
 need node nodejs
 need npm npm
 

@@ -38,7 +38,8 @@ var (
 )
 
 // Tries are the failures that count for a try to sign in by password. An account that isn't there is counted by the name that was
-// typed, like any other, so that nothing tells them apart.
+// typed, like any other, so that nothing tells them apart. Since anybody can fill the database with such names, the caller deletes
+// what is older than a day, which counts for nothing any more.
 type Tries struct {
 	Familiar bool     // the owner signed in from this address, or this browser, within the last months
 	Pair     Failures // of the account from this address
@@ -62,8 +63,8 @@ func (t Tries) Take(now time.Time) (counted Tries, next time.Time, ok bool) {
 	return t, now, true
 }
 
-// Succeed returns what to store after the password was right: the waiting of the person is over, the account's and the address's
-// budgets stay as they are, less this try.
+// Succeed returns what to store after the password was right, of what is stored then: the waiting of the person is over, the budgets
+// of the account and the address stay as they are, less this try.
 func (t Tries) Succeed() Tries {
 	t.Pair = Failures{}
 	t.Account.Count = max(t.Account.Count-1, 0)

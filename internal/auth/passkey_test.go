@@ -23,7 +23,7 @@ func (c *stopped) Sleep(ctx context.Context, _ time.Duration) error { return ctx
 
 // site is a server with passkeys, and a browser with a device beside it.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	keys   *auth.Passkeys
 	clock  *stopped
 	user   auth.PasskeyUser
@@ -34,7 +34,7 @@ type site struct {
 
 const origin = "http://localhost:8080"
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{t: t, clock: &stopped{noon}}
 	var err error

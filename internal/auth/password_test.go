@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -147,6 +148,12 @@ func TestAHasherComputesSoManyAtOnceAndNoMore(t *testing.T) {
 	for range 3 {
 		<-entered
 	}
+	select {
+	case <-entered:
+		close(release)
+		t.Fatal("a fourth hash is computed beside three others")
+	case <-time.After(20 * time.Millisecond):
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
 	if err := h.Burn(ctx, "impatient"); !errors.Is(err, context.Canceled) {
@@ -161,4 +168,21 @@ func TestAHasherComputesSoManyAtOnceAndNoMore(t *testing.T) {
 	if peak.Load() != 3 {
 		t.Errorf("%d hashes were computed at once, want 3", peak.Load())
 	}
+}
+
+func FuzzStoredHash(f *testing.F) {
+	f.Add("$argon2id$v=19$m=65536,t=3,p=2$c29tZXNhbHRzb21lc2FsdA$M9O+WMqryYs/ggt49kk2b/a8yYpk+GDXb49n4E3V2I8")
+	f.Add("$argon2id$v=19$m=4294967295,t=1,p=1$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc")
+	f.Fuzz(func(t *testing.T, hash string) {
+		c, salt, key, err := parseHash(hash)
+		if err != nil {
+			return
+		}
+		if c.memory > 256<<10 || c.passes > 10 || len(salt) > 64 || len(key) < 16 || len(key) > 64 {
+			t.Errorf("parseHash(%q) = %v, a salt of %d and a key of %d bytes, beyond the bounds", hash, c, len(salt), len(key))
+		}
+		if again := fmt.Sprintf("$argon2id$v=19$%s$%s$%s", c, b64.EncodeToString(salt), b64.EncodeToString(key)); again != hash {
+			t.Errorf("parseHash(%q) is that of %q", hash, again)
+		}
+	})
 }

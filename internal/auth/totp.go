@@ -46,7 +46,7 @@ func NewTOTP(random io.Reader, issuer, account string) (TOTP, error) {
 // Steps up to last are refused: a code that somebody looked at or caught works once only. The caller stores the step as the last one,
 // if what is stored is still what it passed in. Where the clock was set back, codes are refused until it has caught up.
 //
-// Three codes of a million are right at any time, so the tries are to be limited by SecondFactor.
+// Three codes of a million are right at any time, so the tries are to be limited by TakeSecondFactor.
 func CheckTOTP(key Secret, code string, now time.Time, last int64) (step int64, ok bool, err error) {
 	code = strings.ReplaceAll(code, " ", "") // apps show two groups
 	current := now.Unix() / totpStep
