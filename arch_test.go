@@ -9,7 +9,7 @@ import (
 // is x and all below it, "x/*" all below it without x, "." is the root, "..." everything. Tests may import what they like.
 
 const (
-	leaves = "clock entry settings progress retention"
+	leaves = "clock entry settings progress retention schedule"
 	doors  = "internal/web/... internal/api/... internal/work/... internal/hub/..."
 	tests  = "test/... storage/storagetest/... source/sourcetest/... internal/notify/notifytest/..."
 )

@@ -32,11 +32,11 @@ func moments() *rapid.Generator[time.Time] {
 		time.Date(2011, 12, 30, 10, 0, 0, 0, time.UTC), time.Date(1993, 8, 21, 12, 0, 0, 0, time.UTC), // Apia, Kwajalein
 		time.Date(1972, 1, 7, 0, 44, 30, 0, time.UTC), time.Date(2018, 11, 4, 3, 0, 0, 0, time.UTC), // Monrovia, Sao Paulo
 		time.Date(2026, 2, 15, 2, 0, 0, 0, time.UTC), time.Date(2040, 12, 31, 12, 0, 0, 0, time.UTC)} // Casablanca, https://go.dev/issue/81583
-	close := rapid.Custom(func(t *rapid.T) int64 {
+	near := rapid.Custom(func(t *rapid.T) int64 {
 		return rapid.SampledFrom(days).Draw(t, "change").Unix() + rapid.Int64Range(-100_000, 100_000).Draw(t, "distance")
 	})
 	return rapid.Custom(func(t *rapid.T) time.Time {
-		return time.Unix(rapid.OneOf(anywhere, close).Draw(t, "second"), rapid.SampledFrom([]int64{0, 1, 999_999_999}).Draw(t, "nanosecond"))
+		return time.Unix(rapid.OneOf(anywhere, near).Draw(t, "second"), rapid.SampledFrom([]int64{0, 1, 999_999_999}).Draw(t, "nanosecond"))
 	})
 }
 
