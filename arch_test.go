@@ -9,7 +9,7 @@ import (
 // is x and all below it, "x/*" all below it without x, "." is the root, "..." everything. Tests may import what they like.
 
 const (
-	leaves = "clock entry settings progress retention internal/secret internal/chain"
+	leaves = "clock entry settings progress retention schedule internal/secret internal/chain internal/auth"
 	doors  = "internal/web/... internal/api/... internal/work/... internal/hub/..."
 	tests  = "test/... storage/storagetest/... source/sourcetest/... internal/notify/notifytest/... internal/server/servertest/..."
 )

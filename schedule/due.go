@@ -55,7 +55,7 @@ func (t *timetable) latest(from, to int64) (int64, bool) {
 		next, ok := t.next(u)
 		return ok && next <= to
 	}
-	if from >= to || !isDueBy(from) {
+	if !isDueBy(from) {
 		return 0, false
 	}
 	return from + int64(sort.Search(int(to-from), func(i int) bool { return !isDueBy(from + int64(i)) })), true

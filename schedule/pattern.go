@@ -41,7 +41,7 @@ func (p *pattern) next(after int64) (int64, bool) {
 			first, _ := p.minuteAfter(0, -1)
 			return wall(year, month, d+1+bits.TrailingZeros64(later), first), true
 		}
-		d, more = 0, false
+		d = 0
 		if month++; month > time.December {
 			year, month = year+1, time.January
 		}

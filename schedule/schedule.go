@@ -6,9 +6,9 @@
 //   - A schedule by the day (daily, weekly, monthly, cron with hours that are listed) is due at the first moment at which the
 //     clock shows the time or a later one. So a time that is skipped when clocks go forward is due once, right after; one that
 //     comes twice when they go back is due once, the first time.
-//   - A schedule finer than a day (every hour, every N minutes or hours, cron with "*" or a step in the hour field) goes by real
-//     time: what comes twice is due both times, and what is skipped is due as much later as clocks went forward, where this is
-//     often the next time anyway. So it is never due at larger distances than usual.
+//   - A schedule finer than a day (every hour, every N minutes or hours, cron with "*" or a step in the hour field) goes on by
+//     real time: what comes twice is due both times, and what is skipped is due as much later as clocks went forward, which is
+//     often the next time anyway. So an hour stays an hour; a longer interval is at most as much longer as clocks went back.
 //
 // A day that a month hasn't got, such as the 31st of April, is not due in that month; the last day of each month is day -1. Then
 // the jitter moves each moment of a plan by the same time, and one outside of the window waits until the window opens.

@@ -68,6 +68,8 @@ var isDue = []struct {
 		"Sun 2026-10-25 02:00:00 +0200", "Sun 2026-10-25 02:00:00 +0100", "Sun 2026-10-25 03:00:00 +0100"}},
 	{"every two hours, of which one is skipped, as much later", schedule.Schedule{Every: "cron", Cron: "15 */2 * * *", Zone: "Europe/Berlin"}, "2026-03-28 23:30", []string{
 		"Sun 2026-03-29 00:15:00 +0100", "Sun 2026-03-29 03:15:00 +0200", "Sun 2026-03-29 04:15:00 +0200"}},
+	{"every two hours where one hour comes twice between them", schedule.Schedule{Every: "2h", Zone: "America/New_York"}, "2026-10-31 23:30", []string{
+		"Sun 2026-11-01 00:00:00 -0400", "Sun 2026-11-01 02:00:00 -0500", "Sun 2026-11-01 04:00:00 -0500"}},
 	{"every hour through half an hour that is skipped", schedule.Schedule{Every: "hour", At: "00:15", Zone: "Australia/Lord_Howe"}, "2026-10-04 01:00", []string{
 		"Sun 2026-10-04 01:15:00 +1030", "Sun 2026-10-04 02:45:00 +1100", "Sun 2026-10-04 03:15:00 +1100"}},
 
@@ -84,6 +86,9 @@ var isDue = []struct {
 	{"when the window opens, and not when it has just ended", schedule.Schedule{Every: "day", At: "06:00",
 		Window: schedule.Window{From: "22:00", To: "06:00"}}, "2026-11-27 05:00", []string{
 		"Fri 2026-11-27 22:00:00 +0000", "Sat 2026-11-28 22:00:00 +0000"}},
+	{"when the window opens, though it ended just then", schedule.Schedule{Every: "week", Weekdays: []string{"fri"}, At: "06:00",
+		Window: schedule.Window{From: "22:00", To: "06:00"}}, "2026-11-27 12:00", []string{
+		"Fri 2026-11-27 22:00:00 +0000", "Fri 2026-12-04 22:00:00 +0000"}},
 	{"never, by hand", schedule.Schedule{}, "2026-11-27 05:00", []string{""}},
 }
 

@@ -82,7 +82,7 @@ func (z zone) nextShown(p *pattern, u int64) (int64, bool) {
 // nextPassing returns the first moment after u at which the wall shows a time of the pattern, or would have shown it had clocks not
 // just gone forward over it.
 func (z zone) nextPassing(p *pattern, u int64) (int64, bool) {
-	for now := z.period(u + 1); ; now = z.period(now.end) {
+	for now := z.period(u); ; now = z.period(now.end) {
 		u = max(u, now.start-1)
 		w, ok := p.next(u + now.offset)
 		if !ok {
