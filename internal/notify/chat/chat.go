@@ -62,9 +62,9 @@ func open(v settings.Values, env notify.Env) (notify.Channel, error) {
 	if err != nil {
 		return nil, wrong("it can't be read: special characters in it are percent-encoded") // the error shows it
 	}
-	name, custom, _ := strings.Cut(strings.ToLower(u.Scheme), "+")
+	name, inner, custom := strings.Cut(u.Scheme, "+")
 	i := slices.IndexFunc(services(), func(s service) bool { return s.scheme == name })
-	if i < 0 || custom != "" && name != "generic" {
+	if i < 0 || custom && (name != "generic" || inner != "https" && inner != "http") {
 		return nil, wrong("the service isn't known: want one of " + known())
 	}
 	s := services()[i]

@@ -3,8 +3,10 @@ package chat
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/signal"
@@ -66,13 +68,10 @@ func readGotify(u *url.URL) (compose, error) {
 	if c.SetURL(u) != nil || c.Host == "" || c.Token == "" || c.InsecureSkipVerify {
 		return nil, errUnread
 	}
-	c.UseHeader = true // in an address the token would stand in logs
-	to, err := new(gotify.DefaultURLBuilder).BuildURL(&c)
-	if err != nil {
-		return nil, errUnread
-	}
+	to := &url.URL{Scheme: scheme(c.DisableTLS), Host: c.Host, Path: strings.TrimSuffix(c.Path, "/") + "/message"}
 	return func(m notify.Message, text string) (request, error) {
-		return postJSON(to, http.Header{"X-Gotify-Key": {c.Token}}, map[string]any{"title": m.Subject, "message": text, "priority": level(m, 2, 4, 6, 9)})
+		// The token is in the header: in an address it would stand in logs.
+		return postJSON(to.String(), http.Header{"X-Gotify-Key": {c.Token}}, map[string]any{"title": m.Subject, "message": text, "priority": level(m, 2, 4, 6, 9)})
 	}, nil
 }
 
@@ -141,7 +140,7 @@ func readSignal(u *url.URL) (compose, error) {
 	if c.Token != "" {
 		header = bearer("Bearer", c.Token)
 	}
-	to := fmt.Sprintf("%s://%s:%d/v2/send", scheme(c.DisableTLS), c.Host, c.Port)
+	to := scheme(c.DisableTLS) + "://" + net.JoinHostPort(strings.Trim(c.Host, "[]"), strconv.Itoa(c.Port)) + "/v2/send"
 	return func(_ notify.Message, text string) (request, error) {
 		return postJSON(to, header, map[string]any{"message": text, "number": c.Source, "recipients": c.Recipients})
 	}, nil

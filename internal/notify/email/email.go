@@ -131,10 +131,10 @@ func (s *server) send(ctx context.Context, msg *gomail.Msg) error {
 
 // explain returns the error of a mail that was not handed in, with nothing secret in it.
 func (s *server) explain(err error) error {
-	err = notify.Masked(s.hidden, err)
+	shown := notify.Masked(s.hidden, err)
 	var refused *gomail.SendError
 	if errors.As(err, &refused) && !refused.IsTemp() && refused.ErrorCode() >= 500 {
-		return fmt.Errorf("%w: %w", notify.ErrRefused, err)
+		return fmt.Errorf("%w: %w", notify.ErrRefused, shown)
 	}
-	return err
+	return shown
 }
