@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -72,14 +70,14 @@ type TimeOfDay string
 
 // Clock returns hour and minute.
 func (t TimeOfDay) Clock() (hour, minute int, err error) {
-	h, m, _ := strings.Cut(string(t), ":")
-	hour, errHour := strconv.Atoi(h)
-	minute, errMinute := strconv.Atoi(m)
-	if len(h) != 2 || len(m) != 2 || errHour != nil || errMinute != nil || hour < 0 || hour > 23 || minute < 0 || minute > 59 {
+	if !timeOfDay.MatchString(string(t)) {
 		return 0, 0, fmt.Errorf("time of day %q: want hours and minutes such as 07:30", string(t))
 	}
-	return hour, minute, nil
+	digit := func(i int) int { return int(t[i] - '0') }
+	return digit(0)*10 + digit(1), digit(3)*10 + digit(4), nil
 }
+
+var timeOfDay = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
 
 // eventName is the name of an event, of a family, or of all.
 var eventName = regexp.MustCompile(`^(\*|[a-z]+(\.[a-z]+)*(\.\*)?)$`)

@@ -185,12 +185,12 @@ func TestATextIsOneShortMessage(t *testing.T) {
 		{"all of it", "Backup failed", "Shop", "https://b.example/1", "ERROR: Backup failed https://b.example/1 (Shop) #ca0df2c9"},
 		{"no project", "Backup failed", "", "", "ERROR: Backup failed #ca0df2c9"},
 		{"a long subject is cut and the link left out", long, "Shop", "https://b.example/1",
-			"ERROR: " + strings.TrimSpace(long[:130]) + "... (Shop) #ca0df2c9"},
+			"ERROR: " + long[:133] + "... (Shop) #ca0df2c9"},
 		{"quotes and dashes of print", "“Näïve” – backup…", "", "", `ERROR: "Näive" - backup... #ca0df2c9`},
 		{"accents that the alphabet has not", "Žluťoučký kůň", "", "", "ERROR: Zlutoucky kun #ca0df2c9"},
 		{"signs that the alphabet has not", "Backup 💾 failed ✗", "", "", "ERROR: Backup  failed  #ca0df2c9"},
 		{"another script is kept", "Резервная копия", "", "", "ERROR: Резервная копия #ca0df2c9"},
-		{"another script is cut at 70", strings.Repeat("копия ", 20), "", "https://b.example/1", "ERROR: копия копия копия копия копия копия копия ко... #ca0df2c9"},
+		{"another script is cut at 70", strings.Repeat("копия ", 20), "", "https://b.example/1", "ERROR: копия копия копия копия копия копия копия копия ко... #ca0df2c9"},
 		{"signs that take two places", strings.Repeat("€", 100), "", "", "ERROR: " + strings.Repeat("€", 70) + "... #ca0df2c9"},
 		{"a long project", "Backup failed", strings.Repeat("p", 100), "", "ERROR: Backup failed (" + strings.Repeat("p", 37) + "...) #ca0df2c9"},
 	} {
@@ -230,4 +230,3 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
-
