@@ -97,6 +97,7 @@ func (c *channel) boundary() (string, error) {
 // server is where mail is handed in.
 type server struct {
 	host     string
+	address  string // host and port
 	security string
 	config   *tls.Config
 	options  []gomail.Option
@@ -108,14 +109,14 @@ type server struct {
 func (s *server) send(ctx context.Context, msg *gomail.Msg) error {
 	var conn net.Conn
 	stop := func() bool { return true }
-	dial := func(dialCtx context.Context, network, address string) (net.Conn, error) {
-		plain, err := s.dial(dialCtx, network, address)
-		if err == nil {
-			conn = plain
-			stop = context.AfterFunc(ctx, func() { plain.Close() })
-			return s.secure(dialCtx, plain)
+	dial := func(dialCtx context.Context, network, _ string) (net.Conn, error) {
+		plain, err := s.dial(dialCtx, network, s.address)
+		if err != nil {
+			return nil, err
 		}
-		return nil, err
+		conn = plain
+		stop = context.AfterFunc(ctx, func() { plain.Close() })
+		return s.secure(dialCtx, plain)
 	}
 	client, err := gomail.NewClient(s.host, append([]gomail.Option{gomail.WithDialContextFunc(dial), gomail.WithTimeout(notify.Timeout)}, s.options...)...)
 	if err != nil {

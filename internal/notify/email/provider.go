@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/mail"
 	"net/netip"
+	"strconv"
 
 	gomail "github.com/wneessen/go-mail"
 
@@ -66,7 +67,7 @@ func open(v settings.Values, env notify.Env) (notify.Channel, error) {
 		return nil, err
 	}
 	config.ServerName = v["host"]
-	c.server = &server{host: v["host"], security: v["security"], dial: env.Dial, config: config,
+	c.server = &server{host: v["host"], address: net.JoinHostPort(v["host"], strconv.Itoa(number)), security: v["security"], dial: env.Dial, config: config,
 		hidden: notify.Hide(v["password"], "\x00"+v["user"]+"\x00"+v["password"])}
 	c.server.options = []gomail.Option{gomail.WithPort(number), gomail.WithHELO(env.Hostname), gomail.WithTLSConfig(config), gomail.WithTLSPolicy(policy(v["security"]))}
 	if v["user"] != "" {
