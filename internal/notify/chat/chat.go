@@ -76,11 +76,11 @@ func open(v settings.Values, env notify.Env) (notify.Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	hidden, err := secrets(u, c)
+	to, err := target(c)
 	if err != nil {
 		return nil, wrong(err.Error())
 	}
-	return &channel{service: s, compose: c, http: notify.NewHTTP(env, config, hidden...)}, nil
+	return &channel{service: s, compose: c, http: notify.NewHTTP(env, config, secrets(u, to)...)}, nil
 }
 
 // read has a service read an address. Shoutrrr's readers show the address in their errors, and some of them panic at odd ones.
@@ -98,8 +98,8 @@ func read(s service, u *url.URL) (c compose, err error) {
 
 var errUnread = errors.New("the address isn't right")
 
-// secrets returns what of an address and of the requests that are made from it is not to be shown.
-func secrets(u *url.URL, c compose) ([]string, error) {
+// target returns where requests go.
+func target(c compose) (*url.URL, error) {
 	r, err := c(notify.Message{}, "")
 	if err != nil {
 		return nil, err
@@ -108,24 +108,30 @@ func secrets(u *url.URL, c compose) ([]string, error) {
 	if err != nil || to.Hostname() == "" || to.Scheme != "https" && to.Scheme != "http" {
 		return nil, errUnread
 	}
-	all := []string{u.String(), r.url, u.RawQuery, to.RawQuery, u.Path, to.Path, u.User.Username()}
+	return to, nil
+}
+
+// minToken is how short a token of a service is at least. What is shorter in a path or a query is a word such as "json".
+const minToken = 8
+
+// secrets returns what of an address is not to be shown. Its host is one of them if it isn't that of the service.
+func secrets(u, to *url.URL) []string {
+	user := u.User.Username()
 	password, _ := u.User.Password()
-	all = append(all, password, u.User.Username()+":"+password)
+	all := []string{u.String(), u.RawQuery, u.Path, user, password, user + ":" + password}
+	parts := strings.Split(u.Path, "/")
+	for _, values := range u.Query() {
+		parts = append(parts, values...)
+	}
 	if u.Hostname() != to.Hostname() {
-		all = append(all, u.Host)
+		parts = append(parts, u.Host)
 	}
-	for _, values := range []url.Values{u.Query(), to.Query()} {
-		for _, v := range values {
-			all = append(all, v...)
+	for _, part := range parts {
+		if len(part) >= minToken {
+			all = append(all, part)
 		}
 	}
-	for _, values := range r.header {
-		for _, v := range values {
-			_, token, _ := strings.Cut(v, " ")
-			all = append(all, v, token)
-		}
-	}
-	return append(all, append(strings.Split(u.Path, "/"), strings.Split(to.Path, "/")...)...), nil
+	return all
 }
 
 type channel struct {

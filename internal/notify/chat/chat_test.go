@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -145,6 +146,20 @@ func TestEveryServiceIsTested(t *testing.T) {
 	for _, s := range services() {
 		if !tested[s.scheme] {
 			t.Errorf("%s is not tested", s.scheme)
+		}
+	}
+}
+
+func TestEveryServiceIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/notifications.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range services() {
+		for form := range strings.SplitSeq(s.form, " or ") {
+			if !strings.Contains(string(page), "`"+form+"`") {
+				t.Errorf("the page doesn't show %s", form)
+			}
 		}
 	}
 }

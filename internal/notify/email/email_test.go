@@ -325,6 +325,36 @@ type elsewhere struct{ net.Conn }
 
 func (elsewhere) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 25} }
 
+func TestAServerThatNeverStopsTalkingIsLeft(t *testing.T) {
+	for name, line := range map[string]string{"one line": "x", "many lines": "220-x\r\n"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := make(chan int)
+		go func() {
+			n := 0
+			defer func() { sent <- n }()
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			for block := []byte("220-" + strings.Repeat(line, 1<<12)); n < 1<<30 && err == nil; n += len(block) {
+				_, err = c.Write(block)
+			}
+		}()
+		c, err := open(settings.Values{"host": "127.0.0.1", "security": none, "from": "a@example.com", "to": "b@example.com"}, notifytest.Env(notifytest.Takes, l.Addr().String()))
+		if err == nil {
+			err = c.Send(t.Context(), notifytest.Message("m1"))
+		}
+		if n := <-sent; !errors.Is(err, errTalks) || n > 64<<20 {
+			t.Errorf("%s: Send = %v after %d bytes, want errTalks", name, err, n)
+		}
+		l.Close()
+	}
+}
+
 func TestAServerThatDoesNotEncryptGetsNoPassword(t *testing.T) {
 	p := newPostOffice(t, "takes", none, "")
 	c, err := open(values(p, startTLS), notifytest.Env(notifytest.Takes, "127.0.0.1:"+p.port))

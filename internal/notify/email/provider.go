@@ -1,12 +1,8 @@
 package email
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
 	"net"
 	"net/mail"
-	"net/netip"
 	"strconv"
 
 	gomail "github.com/wneessen/go-mail"
@@ -83,25 +79,4 @@ func policy(security string) gomail.TLSPolicy {
 		return gomail.TLSMandatory
 	}
 	return gomail.NoTLS
-}
-
-var errPlain = errors.New("without encryption mail goes to a server on this machine only")
-
-// secure returns the connection as the setting has it. It is closed if that can't be.
-func (s *server) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
-	switch s.security {
-	case implicitTLS:
-		secured := tls.Client(conn, s.config)
-		if err := secured.HandshakeContext(ctx); err != nil {
-			conn.Close()
-			return nil, err
-		}
-		return secured, nil
-	case none:
-		if at, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err != nil || !at.Addr().Unmap().IsLoopback() {
-			conn.Close()
-			return nil, errPlain
-		}
-	}
-	return conn, nil
 }
