@@ -111,20 +111,25 @@ func target(c compose) (*url.URL, error) {
 	return to, nil
 }
 
-// minToken is how short a token of a service is at least. What is shorter in a path or a query is a word such as "json".
+// minToken is how short a token of a service is at least. What is shorter is a word such as "json", or the name of a user.
 const minToken = 8
 
-// secrets returns what of an address is not to be shown. Its host is one of them if it isn't that of the service.
+// secrets returns what of an address is not to be shown: also its host if that isn't the service's, and what requests are made of from it.
 func secrets(u, to *url.URL) []string {
 	user := u.User.Username()
 	password, _ := u.User.Password()
-	all := []string{u.String(), u.RawQuery, u.Path, user, password, user + ":" + password}
-	parts := strings.Split(u.Path, "/")
+	all := []string{u.String(), to.String(), password, user + ":" + password}
+	parts := append(strings.Split(u.Path, "/"), user, u.RawQuery, to.RawQuery)
 	for _, values := range u.Query() {
 		parts = append(parts, values...)
 	}
 	if u.Hostname() != to.Hostname() {
 		parts = append(parts, u.Host)
+	}
+	for part := range strings.SplitSeq(to.Path, "/") {
+		if strings.Contains(u.String(), part) {
+			parts = append(parts, part)
+		}
 	}
 	for _, part := range parts {
 		if len(part) >= minToken {

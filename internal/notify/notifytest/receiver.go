@@ -78,7 +78,7 @@ func (r *Receiver) answer(w http.ResponseWriter, request *http.Request, body []b
 		case <-request.Context().Done():
 		case <-closing:
 		}
-		return
+		panic(http.ErrAbortHandler) // else there would be an answer, after all
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
