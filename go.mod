@@ -171,3 +171,9 @@ require (
 )
 
 replace github.com/google/pprof => github.com/google/pprof v0.0.0-20260604005048-7023385849c0
+
+require (
+	github.com/nicholas-fedor/shoutrrr v0.13.2
+	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
+	github.com/wneessen/go-mail v0.8.1
+)

@@ -40,6 +40,7 @@ need zbarimg zbar-tools
 need pg_ctlcluster postgresql
 need "$(compgen -G '/usr/share/postgresql/*/extension/pg_trgm.control' | tail -n 1)" postgresql-contrib
 need chromium chromium # a real browser makes passkeys
+need /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd # a mail server
 need node nodejs
 need npm npm
 
