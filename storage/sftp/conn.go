@@ -33,6 +33,12 @@ func newConn(client *sftp.Client, cut, end func()) *conn {
 	return &conn{Client: client, ctx: ctx, hangUp: func() { cancel(); cut() }}
 }
 
+// syncs reports whether the server can make files durable.
+func (c *conn) syncs() bool {
+	version, _ := c.HasExtension("fsync@openssh.com")
+	return version == "1"
+}
+
 // heard reports whether the other side sent anything since the last call.
 func (c *conn) heard() bool { return c.wire == nil || c.wire.heard.Swap(false) }
 

@@ -1,6 +1,7 @@
 package sftp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,11 @@ type duplex struct {
 
 // over returns a backend whose connections break after some writes.
 func over(t *testing.T, dir string, writes int) *backend {
+	return served(t, dir, func(r io.Reader) io.Reader { return r }, func(w io.WriteCloser) io.WriteCloser { return &brittle{w, writes} })
+}
+
+// served returns a backend that is connected with a server in the test through what is put around both halves of the connection.
+func served(t *testing.T, dir string, receiving func(io.Reader) io.Reader, sending func(io.WriteCloser) io.WriteCloser) *backend {
 	b := newBackend(dir, storage.Env{Clock: clock.System}, func(context.Context) (*conn, error) {
 		toServer, fromClient := io.Pipe()
 		toClient, fromServer := io.Pipe()
@@ -47,7 +53,7 @@ func over(t *testing.T, dir string, writes int) *backend {
 			_ = server.Serve()
 			_ = fromServer.Close()
 		}()
-		client, err := sftp.NewClientPipe(toClient, &brittle{fromClient, writes})
+		client, err := sftp.NewClientPipe(receiving(toClient), sending(fromClient))
 		if err != nil {
 			return nil, err
 		}
@@ -100,5 +106,26 @@ func TestAConnectionThatBreaksMakesNoFileShorter(t *testing.T) {
 		if errors.Is(err, storage.ErrShort) {
 			t.Errorf("Load over a connection that breaks after %d writes = %v, want an error that says nothing of the file", writes, err)
 		}
+	}
+}
+
+func TestAConnectionThatBreaksLeavesNoHalfFile(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789"), 20_000)
+	whole := 0
+	for writes := 1; writes < 40; writes++ {
+		dir := t.TempDir()
+		err := over(t, dir, writes).Save(t.Context(), "data/pack", storage.Bytes(content))
+		got, readErr := os.ReadFile(filepath.Join(dir, "data/pack"))
+		switch {
+		case err == nil && bytes.Equal(got, content):
+			whole++
+		case err == nil || readErr == nil && !bytes.Equal(got, content):
+			t.Errorf("Save over a connection that breaks after %d writes = %v, and the file has %d bytes (%v)", writes, err, len(got), readErr)
+		case errors.Is(err, storage.ErrPermanent) || errors.Is(err, storage.ErrExists):
+			t.Errorf("Save over a connection that breaks after %d writes = %v, want an error that passes", writes, err)
+		}
+	}
+	if whole == 0 {
+		t.Error("no file was saved")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/pkg/sftp"
@@ -49,7 +50,9 @@ func (l *login) open(ctx context.Context, wire *listening) (*conn, error) {
 		return nil, err
 	}
 	defer ours.close()
+	safe := modern()
 	transport, channels, requests, err := ssh.NewClientConn(wire, l.address, &ssh.ClientConfig{User: l.user, Auth: l.methods(ours),
+		Config:          ssh.Config{KeyExchanges: safe.KeyExchanges, Ciphers: safe.Ciphers, MACs: safe.MACs},
 		HostKeyCallback: l.known.checked(), HostKeyAlgorithms: l.known.algorithms(l.address, wire.RemoteAddr())})
 	if err != nil {
 		return nil, err
@@ -95,14 +98,14 @@ func (l *login) agentKeys(ctx context.Context) (agentConn, error) {
 // methods are the ways to log in: the keys, then those of the agent, then the password.
 func (l *login) methods(a agentConn) []ssh.AuthMethod {
 	methods := []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
-		if a.ExtendedAgent == nil {
-			return l.keys, nil
+		var others []ssh.Signer
+		if a.ExtendedAgent != nil {
+			var err error
+			if others, err = a.Signers(); err != nil && len(l.keys) == 0 {
+				return nil, fmt.Errorf("ask the SSH agent: %w", err)
+			}
 		}
-		others, err := a.Signers()
-		if err != nil && len(l.keys) == 0 {
-			return nil, fmt.Errorf("ask the SSH agent: %w", err)
-		}
-		return append(l.keys[:len(l.keys):len(l.keys)], others...), nil
+		return withoutSHA1(slices.Concat(l.keys, others))
 	})}
 	if l.password == "" {
 		return methods
@@ -117,6 +120,21 @@ func (l *login) methods(a agentConn) []ssh.AuthMethod {
 	return append(methods, ssh.Password(l.password), ssh.KeyboardInteractive(asked))
 }
 
+// withoutSHA1 changes keys to sign as is safe today: those of RSA would also sign with SHA-1 for a server that asks for it.
+func withoutSHA1(keys []ssh.Signer) ([]ssh.Signer, error) {
+	for i, key := range keys {
+		signer, ok := key.(ssh.AlgorithmSigner)
+		if kind := key.PublicKey().Type(); !ok || kind != ssh.KeyAlgoRSA && kind != ssh.CertAlgoRSAv01 {
+			continue
+		}
+		var err error
+		if keys[i], err = ssh.NewSignerWithAlgorithms(signer, []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
 // explain makes those errors of a login permanent that no second try mends.
 func explain(err error) error {
 	var algorithms *ssh.AlgorithmNegotiationError
@@ -124,7 +142,9 @@ func explain(err error) error {
 	case err == nil || errors.Is(err, storage.ErrPermanent):
 		return err
 	case errors.As(err, &algorithms):
-		return storage.Mark(err, storage.ErrPermanent)
+		return storage.Mark(fmt.Errorf("%w: what is old and unsafe isn't used", err), storage.ErrPermanent)
+	case strings.Contains(err.Error(), "no common public key signature algorithm"):
+		return storage.Mark(fmt.Errorf("%w: what is old and unsafe isn't used; a key of another kind may do", err), storage.ErrPermanent)
 	case strings.Contains(err.Error(), "unable to authenticate"): // the client has no error of a type for it
 		return storage.Mark(fmt.Errorf("%w: check the user, and the private key, agent or password", err), storage.ErrPermanent)
 	case strings.Contains(err.Error(), "subsystem request failed"):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -12,6 +13,14 @@ import (
 
 	"github.com/backstay/backstay/storage"
 )
+
+// modern are the algorithms that may be used: all that the client has but for those with known weaknesses, and those with SHA-1, in
+// which collisions are found.
+func modern() ssh.Algorithms {
+	all := ssh.SupportedAlgorithms()
+	all.MACs = slices.DeleteFunc(all.MACs, func(name string) bool { return name == ssh.HMACSHA1 })
+	return all
+}
 
 // hosts are the servers that are known.
 type hosts struct {
@@ -49,6 +58,9 @@ func (h hosts) checked() ssh.HostKeyCallback {
 	return func(host string, remote net.Addr, key ssh.PublicKey) error {
 		err := h.check(host, remote, key)
 		if err == nil {
+			err = checkSignature(key)
+		}
+		if err == nil {
 			return nil
 		}
 		print := fmt.Sprintf("%s %s", key.Type(), ssh.FingerprintSHA256(key))
@@ -71,22 +83,33 @@ func (h hosts) checked() ssh.HostKeyCallback {
 	}
 }
 
-// algorithms are those of the keys that are known of a server, so that it shows one of these and not another that it has too. None:
-// any may be shown, since nothing is known of it, or it may have a signed key.
+// checkSignature refuses a certificate that was signed in a way that can be forged. The client itself takes any.
+func checkSignature(key ssh.PublicKey) error {
+	cert, ok := key.(*ssh.Certificate)
+	if ok && !slices.Contains(modern().PublicKeyAuths, cert.Signature.Format) {
+		return fmt.Errorf("its certificate is signed with %s, which is no longer safe", cert.Signature.Format)
+	}
+	return nil
+}
+
+// algorithms are those of the keys that are known of a server, so that it shows one of these and not another that it has too. Where
+// nothing is known of it, or it may have a signed key, it may show any.
 func (h hosts) algorithms(host string, remote net.Addr) []string {
+	all := modern().HostKeys
 	var unknown *knownhosts.KeyError
 	if h.authorities || !errors.As(h.check(host, remote, nobody{}), &unknown) {
-		return nil
+		return all
 	}
-	var all []string
-	for _, want := range unknown.Want {
-		if kind := want.Key.Type(); kind == ssh.KeyAlgoRSA {
-			all = append(all, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256)
-		} else {
-			all = append(all, kind)
+	known := slices.DeleteFunc(slices.Clone(all), func(algorithm string) bool {
+		if algorithm == ssh.KeyAlgoRSASHA256 || algorithm == ssh.KeyAlgoRSASHA512 {
+			algorithm = ssh.KeyAlgoRSA
 		}
+		return !slices.ContainsFunc(unknown.Want, func(k knownhosts.KnownKey) bool { return k.Key.Type() == algorithm })
+	})
+	if len(known) == 0 {
+		return all
 	}
-	return all
+	return known
 }
 
 // nobody is a key that no server has.

@@ -1,6 +1,7 @@
 package sftp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,19 +28,21 @@ func (b *backend) Save(ctx context.Context, name string, body storage.Body) erro
 	return nil
 }
 
+// save asks for several things at once where it can, since each answer takes a round trip.
 func (b *backend) save(ctx context.Context, c *conn, file string, body storage.Body) error {
-	if err := absent(c, file); err != nil {
-		return err
-	}
-	temp, f, err := b.create(c, path.Dir(file))
+	f, err := b.begin(c, file)
 	if err != nil {
 		return err
 	}
-	err = fill(ctx, f, body)
+	temp := f.Name()
+	err = fill(ctx, c, f, body)
+	if err == nil && c.syncs() {
+		err = secure(c, f, body.Size)
+	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
-	if err == nil {
+	if err == nil && !c.syncs() {
 		err = checkSize(c, temp, body.Size)
 	}
 	if err == nil && ctx.Err() != nil {
@@ -56,6 +59,25 @@ func (b *backend) save(ctx context.Context, c *conn, file string, body storage.B
 	return nil
 }
 
+// begin makes a new temporary file beside one that must not be there yet.
+func (b *backend) begin(c *conn, file string) (*sftp.File, error) {
+	free := start(func() error { return absent(c, file) })
+	f, err := b.create(c, path.Dir(file))
+	taken := <-free
+	if taken != nil && err == nil {
+		_ = f.Close() // nothing was written to it
+		return nil, discard(c, f.Name(), taken)
+	}
+	return f, cmp.Or(taken, err)
+}
+
+// start begins a request whose answer is taken later.
+func start(request func() error) <-chan error {
+	answer := make(chan error, 1)
+	go func() { answer <- request() }()
+	return answer
+}
+
 // absent returns nil if there is no such file.
 func absent(c *conn, file string) error {
 	_, err := c.Lstat(file)
@@ -69,19 +91,19 @@ func absent(c *conn, file string) error {
 }
 
 // create makes a new temporary file in dir, and the folders that are missing for it.
-func (b *backend) create(c *conn, dir string) (temp string, f *sftp.File, err error) {
+func (b *backend) create(c *conn, dir string) (f *sftp.File, err error) {
 	var random [16]byte
 	if _, err := io.ReadFull(b.env.Rand, random[:]); err != nil {
-		return "", nil, fmt.Errorf("read random bytes: %w", err)
+		return nil, fmt.Errorf("read random bytes: %w", err)
 	}
-	temp = path.Join(dir, fmt.Sprintf("%s%x", tempPrefix, random))
+	temp := path.Join(dir, fmt.Sprintf("%s%x", tempPrefix, random))
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if f, err = c.OpenFile(temp, flags); errors.Is(err, fs.ErrNotExist) {
 		if err = b.makeDir(c, dir); err == nil {
 			f, err = c.OpenFile(temp, flags)
 		}
 	}
-	return temp, f, err
+	return f, err
 }
 
 // makeDir makes a folder and those above it. A location that was seen before and is gone is most likely a disk that the server has
@@ -108,34 +130,37 @@ func (b *backend) makeDir(c *conn, dir string) error {
 	return fmt.Errorf("make folder %s: %w", dir, err)
 }
 
-// tolerate takes the answer of a change of permissions, which not every server lets a user make.
+// tolerate takes the answer of a change of permissions, which not every server lets a user make. Some have a file only once it is closed.
 func tolerate(err error) error {
 	var status *sftp.StatusError
-	if errors.Is(err, fs.ErrPermission) || errors.As(err, &status) {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.As(err, &status) {
 		return nil
 	}
 	return err
 }
 
-// fill writes the content of a file, durably where the server can.
-func fill(ctx context.Context, f *sftp.File, body storage.Body) error {
+// packet is how many bytes the client sends in a request.
+const packet = 32 << 10
+
+// fill writes the content of a file, and takes away the right to write to it again meanwhile.
+func fill(ctx context.Context, c *conn, f *sftp.File, body storage.Body) error {
 	content := body.Exact(ctx)
 	defer content.Close()
-	_, err := f.ReadFromWithConcurrency(content, 0)
-	if content.Err() != nil {
-		return content.Err()
-	}
-	if err == nil {
-		err = tolerate(f.Chmod(0o400))
-	}
-	if err == nil {
-		err = f.Sync()
-	}
+	locked := start(func() error { return tolerate(c.Chmod(f.Name(), 0o400)) })
+	_, err := f.ReadFromWithConcurrency(content, int(body.Size/packet)+1)
+	return cmp.Or(content.Err(), err, <-locked)
+}
+
+// secure makes a file durable. Its size can be compared before it is closed, since a server that offers this has a real file: others may
+// have it only once it is closed.
+func secure(c *conn, f *sftp.File, size int64) error {
+	right := start(func() error { return checkSize(c, f.Name(), size) })
+	err := f.Sync()
 	var status *sftp.StatusError
-	if errors.As(err, &status) && status.Code == noSuchOperation {
-		return nil
+	if errors.As(err, &status) && status.Code == noSuchOperation { // the file system below can't
+		err = nil
 	}
-	return err
+	return cmp.Or(err, <-right)
 }
 
 func checkSize(c *conn, file string, want int64) error {

@@ -151,6 +151,55 @@ func TestALocationThatWentIsNotMadeAnew(t *testing.T) {
 	}
 }
 
+// temps returns the temporary files in a folder of the server.
+func temps(t *testing.T, dir string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, ".backstay-tmp-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestASaveUnderATakenNameReadsNothingAndLeavesNothing(t *testing.T) {
+	s := servers.StartSFTP(t)
+	b := open(t, at(s, s.Dir))
+	save(t, b, packName, []byte("first"))
+	body := storage.Body{Size: 1 << 20, Open: func() io.Reader {
+		t.Error("the content is read")
+		return bytes.NewReader(make([]byte, 1<<20))
+	}}
+	if err := b.Save(t.Context(), packName, body); !errors.Is(err, storage.ErrExists) {
+		t.Errorf("Save = %v, want ErrExists", err)
+	}
+	if left := temps(t, filepath.Join(s.Dir, "data/ab")); len(left) > 0 {
+		t.Errorf("what is left is %q", left)
+	}
+}
+
+func TestAFileThatIsNotOfItsSizeGetsNoName(t *testing.T) {
+	openSSH, other := servers.StartSFTP(t), servers.StartOwnSSH(t, "/", servers.OwnSSHOptions{Password: "x"})
+	dir := t.TempDir()
+	for name, v := range map[string]settings.Values{"OpenSSH": at(openSSH, dir), "another": own(other, settings.Values{"password": "x", "path": dir})} {
+		b, folder := open(t, v), filepath.Join(dir, "data/ab")
+		content := bytes.NewReader(make([]byte, 1<<20))
+		body := storage.Body{Size: 1 << 20, Open: func() io.Reader {
+			for _, temp := range temps(t, folder) {
+				if err := os.Truncate(temp, 2<<20); err != nil { // the end of it isn't written to
+					t.Error(err)
+				}
+			}
+			return content
+		}}
+		if err := b.Save(t.Context(), packName, body); err == nil || !strings.Contains(err.Error(), "2097152 bytes") {
+			t.Errorf("%s: Save of a file that grew = %v, want an error that says so", name, err)
+		}
+		if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+			t.Errorf("%s: what is left is %v, %v", name, left, err)
+		}
+	}
+}
+
 func TestAKilledSessionLeavesNoFileUnderItsNameAndSweepTakesTheRest(t *testing.T) {
 	s := servers.StartSFTP(t)
 	b := open(t, at(s, s.Dir))
@@ -176,7 +225,7 @@ func TestAKilledSessionLeavesNoFileUnderItsNameAndSweepTakesTheRest(t *testing.T
 	if got, err := list(t.Context(), b, "data"); err != nil || len(got) != 0 {
 		t.Errorf("List = %v, %v, want nothing", got, err)
 	}
-	left, _ := filepath.Glob(filepath.Join(s.Dir, "data/ab/.backstay-tmp-*"))
+	left := temps(t, filepath.Join(s.Dir, "data/ab"))
 	if len(left) != 1 {
 		t.Fatalf("what is left is %q, want one temporary file", left)
 	}

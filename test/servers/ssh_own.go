@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pkg/sftp"
@@ -19,7 +20,11 @@ type OwnSSHOptions struct {
 	Password    string        // "": nobody with a password
 	Interactive bool          // the password is asked for in a dialogue
 	Key         ssh.PublicKey // nil: nobody with a key
-	CA          ssh.Signer    // nil, or who signs the server's own key
+
+	HostKey ssh.Signer              // the server's own key; nil: a new one
+	CA      ssh.Signer              // nil, or who signs that
+	Cert    func(*ssh.Certificate)  // nil, or what makes another certificate of what CA signs
+	Change  func(*ssh.ServerConfig) // nil, or what makes it another server
 }
 
 // OwnSSH is an SSH server within the test, for the ways to log in that sshd doesn't offer without the system's users. Its SFTP is
@@ -27,20 +32,29 @@ type OwnSSHOptions struct {
 type OwnSSH struct {
 	Address    string
 	KnownHosts string // the line by which it is known
+
+	logins atomic.Int32
 }
+
+// Logins returns how often somebody tried to log in.
+func (s *OwnSSH) Logins() int { return int(s.logins.Load()) }
 
 // StartOwnSSH runs an SSH server that serves a folder, until the test ends.
 func StartOwnSSH(t testing.TB, dir string, opt OwnSSHOptions) *OwnSSH {
 	t.Helper()
-	private, public := newSSHKey(t)
-	key, err := ssh.ParsePrivateKey([]byte(private))
-	if err != nil {
-		t.Fatal(err)
+	s := new(OwnSSH)
+	key := opt.HostKey
+	if key == nil {
+		key = newSSHSigner(t)
 	}
-	config := opt.config()
-	known := knownhosts.Line
+	config, public, known := opt.config(), key.PublicKey(), knownhosts.Line
+	config.AuthLogCallback = func(_ ssh.ConnMetadata, method string, _ error) {
+		if method != "none" { // by which a client asks what there is
+			s.logins.Add(1)
+		}
+	}
 	if opt.CA != nil {
-		key, public = signedKey(t, key, opt.CA), opt.CA.PublicKey()
+		key, public = opt.signed(t, key), opt.CA.PublicKey()
 		known = func(hosts []string, key ssh.PublicKey) string {
 			return "@cert-authority " + knownhosts.Line(hosts, key)
 		}
@@ -74,14 +88,29 @@ func StartOwnSSH(t testing.TB, dir string, opt OwnSSHOptions) *OwnSSH {
 		mu.Unlock()
 		serving.Wait()
 	})
-	return &OwnSSH{Address: l.Addr().String(), KnownHosts: known([]string{l.Addr().String()}, public)}
+	s.Address, s.KnownHosts = l.Addr().String(), known([]string{l.Addr().String()}, public)
+	return s
 }
 
-// signedKey is the key of a server at 127.0.0.1 with the certificate that ca gives it.
-func signedKey(t testing.TB, key, ca ssh.Signer) ssh.Signer {
+// newSSHSigner makes a key.
+func newSSHSigner(t testing.TB) ssh.Signer {
+	t.Helper()
+	private, _ := newSSHKey(t)
+	key, err := ssh.ParsePrivateKey([]byte(private))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// signed is the key of a server at 127.0.0.1 with the certificate that the authority gives it.
+func (o OwnSSHOptions) signed(t testing.TB, key ssh.Signer) ssh.Signer {
 	t.Helper()
 	cert := &ssh.Certificate{Key: key.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"127.0.0.1"}, ValidBefore: ssh.CertTimeInfinity}
-	if err := cert.SignCert(rand.Reader, ca); err != nil {
+	if o.Cert != nil {
+		o.Cert(cert)
+	}
+	if err := cert.SignCert(rand.Reader, o.CA); err != nil {
 		t.Fatal(err)
 	}
 	signed, err := ssh.NewCertSigner(cert, key)
@@ -120,6 +149,9 @@ func (o OwnSSHOptions) config() *ssh.ServerConfig {
 			}
 			return nil, nil
 		}
+	}
+	if o.Change != nil {
+		o.Change(config)
 	}
 	return config
 }
