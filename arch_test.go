@@ -70,7 +70,7 @@ var modules = []edge{
 	{to: "github.com/danielgtaylor/huma/...", from: "internal/api", why: "operations with their description in OpenAPI"},
 	{to: "github.com/uptrace/bun/...", from: "internal/db", why: "rows of two kinds of database as structs"},
 	{to: "github.com/pressly/goose/...", from: "internal/db", why: "migrations"},
-	{to: "github.com/jackc/pgx/...", from: "internal/db internal/catalog", why: "PostgreSQL"},
+	{to: "github.com/jackc/pgx/...", from: "internal/db internal/catalog test/servers", why: "PostgreSQL"},
 	{to: "modernc.org/sqlite/...", from: "internal/db internal/catalog", why: "SQLite"},
 	{to: "github.com/spf13/cobra/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/spf13/pflag/...", from: "internal/cli/...", why: "commands and flags"},
@@ -80,11 +80,8 @@ var modules = []edge{
 	{to: "github.com/coreos/go-oidc/...", from: "internal/auth", why: "sign-in by another server"},
 	{to: "github.com/wneessen/go-mail/...", from: "internal/notify/email", why: "the composition of mails, and SMTP"},
 	{to: "github.com/nicholas-fedor/shoutrrr/...", from: "internal/notify/chat", why: "the addresses of chat services; it sends nothing, since it can't be told how to connect"},
-	{to: "golang.org/x/text/unicode/norm", from: "internal/notify/sms", why: "letters without their accents"},
+	{to: "golang.org/x/text/unicode/norm", from: "internal/notify/sms internal/catalog", why: "letters without their accents"},
 	{to: "github.com/hanwen/go-fuse/...", from: "internal/mount", why: "FUSE"},
-	{to: "modernc.org/sqlite/...", from: "internal/catalog", why: "SQLite without C"},
-	{to: "github.com/jackc/pgx/...", from: "internal/catalog test/servers", why: "PostgreSQL"},
-	{to: "golang.org/x/text/unicode/norm", from: "internal/catalog", why: "names are found however their accents are written"},
 }
 
 // calls says which functions are called only where, outside of tests.

@@ -21,6 +21,7 @@ type Source struct {
 	Kind     string            `json:"kind" doc:"Such as files; GET /api/v1/source-kinds lists them with their settings"`
 	Settings map[string]string `json:"settings" doc:"By the names of the kind's fields. Secrets are taken and never shown: leave one out to keep it"`
 	Secrets  []string          `json:"secrets" readOnly:"true" bun:"-" doc:"The names of the secret settings that are set"`
+	Local    bool              `json:"local" readOnly:"true" doc:"An administrator of the server made it: it may use what is on the server's machine"`
 	Sealed   string            `json:"-"`
 }
 
@@ -56,6 +57,7 @@ type Storage struct {
 	Upload   string            `json:"upload,omitempty" doc:"KiB per second at most, as in 1024 or 1024,08:00-18:00=256"`
 	Download string            `json:"download,omitempty" doc:"As upload"`
 	Parallel int               `json:"parallel,omitempty" minimum:"0" maximum:"64" doc:"Runs that use it at the same time at most; 0: no limit of its own"`
+	Local    bool              `json:"local" readOnly:"true" doc:"An administrator of the server made it: it may be on the server's machine and in private networks"`
 	Sealed   string            `json:"-"`
 }
 
@@ -74,6 +76,8 @@ type Repository struct {
 	Name       string `json:"name" maxLength:"100"`
 	Storage    string `json:"storage" doc:"The id of the storage it lies in"`
 	Path       string `json:"path,omitempty" doc:"The folder within the storage; none for the storage's own location"`
+	Password   string `json:"password,omitempty" writeOnly:"true" bun:"-" doc:"Of an existing repository; for a new one, by default a random one"`
+	Adopt      bool   `json:"adopt,omitempty" writeOnly:"true" bun:"-" doc:"The repository is there already, such as one that restic made"`
 	Format     string `json:"format" readOnly:"true" doc:"The id that stands in the repository itself"`
 	VerifyDays int    `json:"verify_days" minimum:"0" maximum:"3650" doc:"Within so many days each stored byte is read and checked again; 0: never"`
 	// What was last known of it.

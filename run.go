@@ -105,7 +105,7 @@ type Figures struct {
 type Outcome struct {
 	Source     string   `json:"source,omitempty"`
 	Repository string   `json:"repository"`
-	Snapshot   string   `json:"snapshot,omitempty" doc:"The id of the snapshot that was made"`
+	Snapshot   string   `json:"snapshot,omitempty" doc:"What the repository calls the snapshot that was made"`
 	Unchanged  bool     `json:"unchanged,omitempty" doc:"Nothing had changed, so no snapshot was made"`
 	Failure    *Failure `json:"failure,omitempty"`
 }

@@ -13,6 +13,7 @@ package retention
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -77,6 +78,34 @@ type Policy struct {
 // IsEmpty reports whether the policy has no rule.
 func (p Policy) IsEmpty() bool {
 	return len(p.Tags) == 0 && p.counts() == [6]Count{} && p.durations() == [6]Duration{}
+}
+
+// Covers reports whether p surely keeps all that other keeps: each of its rules reaches at least as far.
+func (p Policy) Covers(other Policy) bool {
+	if p.IsEmpty() {
+		return true
+	}
+	if other.IsEmpty() {
+		return false
+	}
+	counts, others := p.counts(), other.counts()
+	for i, n := range counts {
+		if n != Unlimited && (others[i] == Unlimited || n < others[i]) {
+			return false
+		}
+	}
+	durations, within := p.durations(), other.durations()
+	for i, d := range durations {
+		if d != within[i] && (d.Years < within[i].Years || d.Months < within[i].Months || d.Days < within[i].Days || d.Hours < within[i].Hours) {
+			return false
+		}
+	}
+	for _, tags := range other.Tags {
+		if !slices.ContainsFunc(p.Tags, func(mine []string) bool { return slices.Equal(mine, tags) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // Validate returns an error that names the rule that makes no sense.

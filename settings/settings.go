@@ -18,6 +18,7 @@ type Kind string
 const (
 	Text   Kind = "text"   // one line; the kind of a Field that names none
 	Secret Kind = "secret" // like Text, and never shown again
+	Lines  Kind = "lines"  // several lines, each a value
 	Pages  Kind = "pages"  // a secret of several lines, such as a private key
 	Number Kind = "number" // a whole number, not below 0
 	Switch Kind = "switch" // true or false
@@ -49,6 +50,16 @@ func (v Values) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "settings
 
 // Bool is the value of a Switch that Check let pass.
 func (v Values) Bool(name string) bool { return v[name] == "true" }
+
+// Lines are the lines of a value that are not empty.
+func (v Values) Lines(name string) (lines []string) {
+	for line := range strings.Lines(v[name]) {
+		if line = strings.Trim(line, "\r\n"); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
 
 // Int is the value of a Number that Check let pass; 0 where none was given.
 func (v Values) Int(name string) int64 {
@@ -111,7 +122,7 @@ func (f Field) problem(value string) string {
 		if !slices.Contains(f.Choices, value) {
 			return "want one of " + strings.Join(f.Choices, ", ")
 		}
-	case Pages:
+	case Pages, Lines:
 	default:
 		if strings.ContainsAny(value, "\r\n\x00") {
 			return "want a single line"

@@ -3,6 +3,8 @@
 package main
 
 import (
+	_ "time/tzdata" // schedules are in zones, whatever the machine knows
+
 	"context"
 	"os"
 

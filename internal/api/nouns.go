@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,27 +90,41 @@ func (n Named) version() (int64, error) {
 }
 
 // nouns registers the five operations that all nouns have alike. many is the noun's plural, as in paths.
-func nouns[T any, P record[T]](a *API, many string, n *app.Noun[T, P]) {
-	path, tag := "/"+many, many
-	kind := n.Kind
-	handle(a, operation{id: "list-" + many, method: http.MethodGet, path: path, summary: "List " + many, tag: tag, filters: append([]string{"name"}, n.Filters...)},
+func nouns[T any, P record[T]](a *API, many string, n *app.Noun[T, P]) { nounsBut(a, many, n) }
+
+// nounsBut registers those of the five that are not named: a noun may have others in their place.
+func nounsBut[T any, P record[T]](a *API, many string, n *app.Noun[T, P], but ...string) {
+	registerReading(a, many, n)
+	for verb, register := range map[string]func(*API, string, *app.Noun[T, P]){"create": registerCreate[T, P], "update": registerUpdate[T, P], "delete": registerDelete[T, P]} {
+		if !slices.Contains(but, verb) {
+			register(a, many, n)
+		}
+	}
+}
+
+func registerReading[T any, P record[T]](a *API, many string, n *app.Noun[T, P]) {
+	handle(a, operation{id: "list-" + many, method: http.MethodGet, path: "/" + many, summary: "List " + many, tag: many, filters: append([]string{"name"}, n.Filters...)},
 		func(ctx context.Context, in *page) (*listed[T], error) {
 			items, next, err := n.List(ctx, actor(ctx), in.list())
 			return newListed(items, next), err
 		})
-	handle(a, operation{id: "create-" + kind, method: http.MethodPost, path: path, summary: "Create a " + kind, tag: tag, status: http.StatusCreated},
+	handle(a, operation{id: "get-" + n.Kind, method: http.MethodGet, path: "/" + many + "/{id}", summary: "Show a " + n.Kind, tag: many},
+		func(ctx context.Context, in *idOnly) (*one[T], error) {
+			v, err := n.Find(ctx, actor(ctx), in.ID)
+			return newOne[T, P](v), err
+		})
+}
+
+func registerCreate[T any, P record[T]](a *API, many string, n *app.Noun[T, P]) {
+	handle(a, operation{id: "create-" + n.Kind, method: http.MethodPost, path: "/" + many, summary: "Create a " + n.Kind, tag: many, status: http.StatusCreated},
 		func(ctx context.Context, in *struct{ Body T }) (*one[T], error) {
 			v, err := n.Create(ctx, actor(ctx), in.Body)
 			return newOne[T, P](v), err
 		})
-	handle(a, operation{id: "get-" + kind, method: http.MethodGet, path: path + "/{id}", summary: "Show a " + kind, tag: tag},
-		func(ctx context.Context, in *struct {
-			ID string `path:"id" maxLength:"64"`
-		}) (*one[T], error) {
-			v, err := n.Find(ctx, actor(ctx), in.ID)
-			return newOne[T, P](v), err
-		})
-	handle(a, operation{id: "update-" + kind, method: http.MethodPatch, path: path + "/{id}", summary: "Change a " + kind, tag: tag, help: "What is left out stays as it is."},
+}
+
+func registerUpdate[T any, P record[T]](a *API, many string, n *app.Noun[T, P]) {
+	handle(a, operation{id: "update-" + n.Kind, method: http.MethodPatch, path: "/" + many + "/{id}", summary: "Change a " + n.Kind, tag: many, help: "What is left out stays as it is."},
 		func(ctx context.Context, in *struct {
 			Named
 			Body    T
@@ -122,7 +137,10 @@ func nouns[T any, P record[T]](a *API, many string, n *app.Noun[T, P]) {
 			v, err := n.Update(ctx, actor(ctx), in.ID, version, in.RawBody)
 			return newOne[T, P](v), err
 		})
-	handle(a, operation{id: "delete-" + kind, method: http.MethodDelete, path: path + "/{id}", summary: "Delete a " + kind, tag: tag, status: http.StatusNoContent},
+}
+
+func registerDelete[T any, P record[T]](a *API, many string, n *app.Noun[T, P]) {
+	handle(a, operation{id: "delete-" + n.Kind, method: http.MethodDelete, path: "/" + many + "/{id}", summary: "Delete a " + n.Kind, tag: many, status: http.StatusNoContent},
 		func(ctx context.Context, in *Named) (*none, error) {
 			version, err := in.version()
 			if err != nil {

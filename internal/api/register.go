@@ -11,4 +11,6 @@ func (a *API) register() {
 	nouns(a, "roles", a.App.Roles)
 	nouns(a, "grants", a.App.Grants)
 	nouns(a, "projects", a.App.Projects)
+	a.registerPlaces()
+	a.registerRuns()
 }

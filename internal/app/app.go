@@ -24,30 +24,43 @@ import (
 
 // Options are what the application is handed.
 type Options struct {
-	DB     *db.DB
-	Clock  clock.Clock
-	Rand   io.Reader
-	Log    *slog.Logger // of what can't be answered to anybody
-	Hasher *auth.Hasher
-	Ring   *secret.Ring // the keys outside of the database
+	DB       *db.DB
+	Clock    clock.Clock
+	Rand     io.Reader
+	Log      *slog.Logger // of what can't be answered to anybody
+	Hasher   *auth.Hasher
+	Ring     *secret.Ring // the keys outside of the database
+	Places   Places
+	Data     string // the folder of the server, for caches
+	Hostname string // as snapshots say it
+	Version  string // of the program, as snapshots say it
 }
 
 // App holds the use cases. Its methods may be called from any goroutine.
 type App struct {
 	Options
-	Users    *Noun[backstay.User, *backstay.User]
-	Groups   *Noun[backstay.Group, *backstay.Group]
-	Roles    *Noun[backstay.Role, *backstay.Role]
-	Grants   *Noun[backstay.Grant, *backstay.Grant]
-	Projects *Noun[backstay.Project, *backstay.Project]
-	box      *secret.Box
-	claim    auth.Digest // of the code that makes the first account; "" once there is one
+	Users        *Noun[backstay.User, *backstay.User]
+	Groups       *Noun[backstay.Group, *backstay.Group]
+	Roles        *Noun[backstay.Role, *backstay.Role]
+	Grants       *Noun[backstay.Grant, *backstay.Grant]
+	Projects     *Noun[backstay.Project, *backstay.Project]
+	Sources      *Noun[backstay.Source, *backstay.Source]
+	Modules      *Noun[backstay.Module, *backstay.Module]
+	Storages     *Noun[backstay.Storage, *backstay.Storage]
+	Repositories *Noun[backstay.Repository, *backstay.Repository]
+	Plans        *Noun[backstay.Plan, *backstay.Plan]
+	Runs         *Noun[backstay.Run, *backstay.Run]
+	Snapshots    *Noun[backstay.Snapshot, *backstay.Snapshot]
+	box          *secret.Box
+	claim        auth.Digest // of the code that makes the first account; "" once there is one
 }
 
 // New puts the use cases together.
 func New(opt Options) *App {
 	a := &App{Options: opt, box: secret.NewBox(opt.Ring, opt.Rand)}
 	a.Users, a.Groups, a.Roles, a.Grants, a.Projects = a.users(), a.groups(), a.roles(), a.grants(), a.projects()
+	a.Sources, a.Modules, a.Storages, a.Repositories = a.sources(), a.modules(), a.storages(), a.repositories()
+	a.Plans, a.Runs, a.Snapshots = a.plans(), a.runs(), a.snapshots()
 	return a
 }
 

@@ -171,22 +171,10 @@ func (p *program) leaveOut(t target, paths []string) (pattern string, err error)
 		if within {
 			p.notice(fmt.Sprintf("the repository %q lies in %q: it is left out of the backup", t.location, path))
 			path, err = filepath.Abs(path)
-			return literal(filepath.Join(path, rel)), err
+			return files.Literal(filepath.Join(path, rel)), err
 		}
 	}
 	return "", nil
-}
-
-// literal returns the pattern that matches a path and nothing else.
-func literal(path string) string {
-	var b strings.Builder
-	for _, c := range []byte(path) {
-		if strings.IndexByte(`*?[]\!$`, c) >= 0 {
-			b.WriteByte('\\')
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
 }
 
 // paths returns what is to be backed up: the arguments, and what lists name.

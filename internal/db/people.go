@@ -33,9 +33,9 @@ func (tx *Tx) SaveAttempts(ctx context.Context, a Attempt) error {
 	return err
 }
 
-// ForgetAttempts removes what was counted before a time.
+// ForgetAttempts removes what was counted before a time; wrong codes, which somebody with the password typed, are never forgotten.
 func (tx *Tx) ForgetAttempts(ctx context.Context, before time.Time) error {
-	_, err := tx.exec(ctx, "delete from attempts where last_at < ?", before)
+	_, err := tx.exec(ctx, "delete from attempts where last_at < ? and id not like 'second:%'", before)
 	return err
 }
 

@@ -177,6 +177,29 @@ func Connections(location string, opt Options) (int, error) {
 	return int(min(max(v.Int("connections"), 1), 256)), nil
 }
 
+// ErrSecretInLocation means that a location holds a password, which is to be given as a setting: locations are shown.
+var ErrSecretInLocation = errors.New("the location holds a secret")
+
+// Check returns the settings of the kind of storage at a location, or what is wrong with those that were given. Nothing is connected to.
+func Check(location string, opt Options) ([]settings.Field, error) {
+	opt = opt.withDefaults()
+	scheme, rest := split(location)
+	p, _, err := read(scheme, rest, opt)
+	if err != nil {
+		return nil, fmt.Errorf("storage of kind %q: %w", scheme, err)
+	}
+	v, err := p.Parse(rest)
+	if err != nil {
+		return nil, fmt.Errorf("storage of kind %q: %w", scheme, err)
+	}
+	for _, f := range Fields(p) {
+		if f.IsSecret() && v[f.Name] != "" {
+			return nil, fmt.Errorf("%w: give it as setting %q", ErrSecretInLocation, f.Name)
+		}
+	}
+	return Fields(p), nil
+}
+
 // find returns the kind of storage that goes by a scheme.
 func find(scheme string) (storage.Provider, error) {
 	var known []string

@@ -21,6 +21,7 @@ import (
 	"github.com/backstay/backstay/internal/auth"
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/secret"
+	"github.com/backstay/backstay/internal/work"
 )
 
 // Options say how a server runs.
@@ -32,6 +33,7 @@ type Options struct {
 	CertFile string       // of TLS, with KeyFile; by default a certificate of its own where TLS is needed
 	KeyFile  string
 	Version  string
+	Runs     int // at once; by default 2
 	Clock    clock.Clock
 	Rand     io.Reader
 	Log      *slog.Logger
@@ -67,12 +69,6 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 	if err := os.MkdirAll(opt.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	ring := opt.Key
-	if ring == nil {
-		if ring, err = secret.OpenFile(filepath.Join(opt.Data, "secret.key"), opt.Rand); err != nil {
-			return nil, err
-		}
-	}
 	location := opt.Database
 	if location == "" {
 		location = filepath.Join(opt.Data, "backstay.db")
@@ -80,11 +76,41 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 	if s.db, err = db.Open(ctx, location); err != nil {
 		return nil, err
 	}
-	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring})
+	ring, err := s.keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("ask the name of this machine: %w", err)
+	}
+	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring,
+		Places: places{opt.Clock, opt.Rand}, Data: opt.Data, Hostname: host, Version: opt.Version})
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
 	return s, s.greet(ctx)
+}
+
+// keys loads the keys that secrets are sealed with. They are made where nothing was sealed yet; later a missing file is an error, since new
+// ones would open nothing.
+func (s *Server) keys(ctx context.Context) (*secret.Ring, error) {
+	if s.opt.Key != nil {
+		return s.opt.Key, nil
+	}
+	file := filepath.Join(s.opt.Data, "secret.key")
+	people := 0
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		people, err = db.Count[backstay.User](ctx, tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if people > 0 {
+		return secret.LoadFile(file)
+	}
+	return secret.OpenFile(file, s.opt.Rand)
 }
 
 // listen opens the port, with TLS wherever others than this machine can reach it.
@@ -139,6 +165,11 @@ func (s *Server) greet(ctx context.Context) error {
 // Serve answers requests until ctx ends, then lets those at work end.
 func (s *Server) Serve(ctx context.Context) error {
 	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
+	working := make(chan struct{})
+	go func() {
+		defer close(working)
+		work.Serve(ctx, work.Options{App: s.app, Clock: s.opt.Clock, Log: s.opt.Log, Name: s.name(), Runs: s.opt.Runs})
+	}()
 	ended := make(chan error, 1)
 	go func() { ended <- s.http.Serve(s.listener) }()
 	var err error
@@ -156,7 +187,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
+	<-working
 	return errors.Join(err, s.close())
+}
+
+// name is how runs name this process.
+func (s *Server) name() string {
+	return fmt.Sprintf("%s/%d/%s", s.app.Hostname, os.Getpid(), s.newRequestID()[:6])
 }
 
 // close gives back what Open took.

@@ -106,3 +106,15 @@ func readLines(r io.Reader, line func(string) error) error {
 	}
 	return in.Err()
 }
+
+// Literal returns the pattern that matches a path and nothing else.
+func Literal(path string) string {
+	var b strings.Builder
+	for _, c := range []byte(path) {
+		if strings.IndexByte(`*?[]\!$`, c) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}

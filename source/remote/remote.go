@@ -1,6 +1,6 @@
 // Package remote backs up folders behind a server: SFTP, SMB, WebDAV, S3 and other places where repositories can live too.
 //
-// A Folder is such a place. Its folders are listed ahead of the reader, a few at once, and its files are read in ranges, the next one
+// A Folder (see package source) is such a place. Its folders are listed ahead of the reader, a few at once, and its files are read in ranges, the next one
 // while the last is cut and hashed. What a server doesn't tell is made up so that it is the same each time: a folder without a time
 // has that of 1970, a file without a mode 0644. A place that changes while it is read shows each file as it was when its folder was
 // listed; one that changes later is said to have changed.
@@ -21,16 +21,6 @@ import (
 	"github.com/backstay/backstay/entry"
 	"github.com/backstay/backstay/source"
 )
-
-// Folder is a place behind a server. Its methods may be called from any goroutine.
-type Folder interface {
-	// ReadDir yields what is directly in a folder, "." for the top, in any order. An error is the last element.
-	ReadDir(ctx context.Context, dir string) iter.Seq2[entry.Meta, error]
-	// Lookup tells the same of one file.
-	Lookup(ctx context.Context, name string) (entry.Meta, error)
-	// Load fills p with the bytes of a file from offset on, or returns an error.
-	Load(ctx context.Context, name string, p []byte, offset int64) error
-}
 
 // Options say how much is done at once. The zero value is useful.
 type Options struct {
@@ -55,12 +45,12 @@ func (o Options) withDefaults() Options {
 
 // Source is a folder behind a server. It may be used from any goroutine.
 type Source struct {
-	folder Folder
+	folder source.Folder
 	opt    Options
 }
 
 // New makes a source of all that is in a folder.
-func New(folder Folder, opt Options) *Source { return &Source{folder, opt.withDefaults()} }
+func New(folder source.Folder, opt Options) *Source { return &Source{folder, opt.withDefaults()} }
 
 // Open begins a view. That the folder can't be listed is told by its entries.
 func (s *Source) Open(context.Context) (source.View, error) { return &view{s}, nil }

@@ -79,7 +79,7 @@ create unique index projects_name on projects (lower(name));
 create table sources (
 	id text primary key, created_at timestamptz not null, updated_at timestamptz not null, version bigint not null,
 	project text not null references projects, owner text not null, scope text not null,
-	name text not null, kind text not null, settings text not null, sealed text not null
+	name text not null, kind text not null, settings text not null, local boolean not null, sealed text not null
 );
 create unique index sources_name on sources (project, lower(name));
 
@@ -94,7 +94,7 @@ create table storages (
 	id text primary key, created_at timestamptz not null, updated_at timestamptz not null, version bigint not null,
 	project text not null references projects, owner text not null, scope text not null,
 	name text not null, location text not null, settings text not null, "limit" bigint not null, upload text not null, download text not null,
-	parallel bigint not null, sealed text not null
+	parallel bigint not null, local boolean not null, sealed text not null
 );
 create unique index storages_name on storages (project, lower(name));
 
@@ -164,6 +164,9 @@ create index audit_events_actor on audit_events (actor, seq);
 
 create table audit_head (id bigint primary key, seq bigint not null, hash text not null);
 insert into audit_head (id, seq, hash) values (1, 0, '');
+
+create table queue_head (id bigint primary key, fence bigint not null); -- who claims a run changes it first
+insert into queue_head (id, fence) values (1, 0);
 
 create table audit_marks (seq bigint primary key, head text not null); -- signed heads of the chain
 

@@ -1,0 +1,25 @@
+package app
+
+import (
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/doctor"
+)
+
+// failure is an error of a run as people are told of it.
+func failure(stage string, err error) *backstay.Failure {
+	if err == nil {
+		return nil
+	}
+	entry := doctor.Find(err)
+	return &backstay.Failure{Code: entry.Code, Stage: stage, Text: err.Error(), Hint: entry.Next[0].Text}
+}
+
+// storageError is what a storage or a repository answered to somebody who waits for it.
+func storageError(err error) error {
+	entry := doctor.Find(err)
+	e := backstay.Errorf(backstay.Conflict, "%w", err)
+	if entry.Name == doctor.Unexpected {
+		return e
+	}
+	return e.WithHint(entry.Next[0].Text)
+}

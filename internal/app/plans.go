@@ -1,0 +1,264 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/db"
+	"github.com/backstay/backstay/retention"
+)
+
+func (a *App) plans() *Noun[backstay.Plan, *backstay.Plan] {
+	return &Noun[backstay.Plan, *backstay.Plan]{app: a, Kind: "plan", Read: backstay.ReadSources, Manage: backstay.ManagePlans,
+		Filters: []string{"active", "sources", "repositories"},
+		name:    func(p *backstay.Plan) string { return p.Name },
+		prepare: func(t *task, p, old *backstay.Plan) error {
+			if err := p.Check(); err != nil {
+				return err
+			}
+			if err := t.planNames(p); err != nil {
+				return err
+			}
+			if err := t.planHooks(p, old); err != nil {
+				return err
+			}
+			if old != nil && keepsLess(old.Retention, p.Retention) {
+				if err := t.allow(backstay.ShortenRetention, p.Scope, p.Owner); err != nil {
+					return err
+				}
+			}
+			return t.planNext(p, old)
+		},
+		remove: func(t *task, p *backstay.Plan) error {
+			n, err := db.Count[backstay.Run](t.ctx, t.tx, db.Condition{Column: "plan", Op: db.Is, Value: p.ID},
+				db.Condition{Column: "state", Op: db.OneOf, Value: []string{string(backstay.Pending), string(backstay.Running)}})
+			if err == nil && n > 0 {
+				err = backstay.Errorf(backstay.Conflict, "plan %q has a run that is not over", p.Name).WithHint("Cancel it, or wait for its end.")
+			}
+			return err
+		},
+		show: func(_ context.Context, _ *task, p *backstay.Plan) { a.showPlan(p) },
+	}
+}
+
+// planNames refuses a plan that names what is not there, or what is in another project.
+func (t *task) planNames(p *backstay.Plan) error {
+	for _, id := range p.Sources {
+		s, err := db.Find[backstay.Source](t.ctx, t.tx, id)
+		if err == nil && s.Project != p.Project {
+			err = db.ErrNotFound
+		}
+		if err != nil {
+			return missing(err, "source", "sources")
+		}
+	}
+	for _, id := range p.Repositories {
+		r, err := db.Find[backstay.Repository](t.ctx, t.tx, id)
+		if err == nil && r.Project != p.Project {
+			err = db.ErrNotFound
+		}
+		if err != nil {
+			return missing(err, "repository", "repositories")
+		}
+	}
+	for _, id := range p.Modules {
+		m, err := db.Find[backstay.Module](t.ctx, t.tx, id)
+		if err == nil && !slices.Contains(p.Sources, m.Source) {
+			err = db.ErrNotFound
+		}
+		if err != nil {
+			return missing(err, "module of the plan's sources", "modules")
+		}
+	}
+	return nil
+}
+
+// planHooks refuses commands where nobody has allowed them.
+func (t *task) planHooks(p, old *backstay.Plan) error {
+	if p.BeforeHook == "" && p.AfterHook == "" || old != nil && old.BeforeHook == p.BeforeHook && old.AfterHook == p.AfterHook {
+		return nil
+	}
+	set, err := t.tx.Settings(t.ctx)
+	if err != nil || set.Hooks {
+		return err
+	}
+	return backstay.Errorf(backstay.Denied, "plans may not run commands on this server").WithHint("The owner can allow it in the settings of the server.").OnField("before_hook")
+}
+
+// keepsLess reports whether a policy might remove what the one before keeps.
+func keepsLess(old, now retention.Policy) bool {
+	return !now.IsEmpty() && (old.IsEmpty() || !now.Covers(old))
+}
+
+// planNext computes when the plan is due next. What was due before it was active is not made up for.
+func (t *task) planNext(p, old *backstay.Plan) error {
+	if old != nil && old.Active == p.Active && reflect.DeepEqual(old.Schedule, p.Schedule) {
+		return nil
+	}
+	now := t.app.now()
+	p.HandledAt, p.NextAt = &now, nil
+	if !p.Active {
+		return nil
+	}
+	next, err := p.Schedule.Next(now, p.ID)
+	if err != nil {
+		return backstay.Errorf(backstay.Invalid, "schedule of plan %q: %w", p.Name, err).OnField("schedule")
+	}
+	if !next.IsZero() {
+		next = next.UTC()
+		p.NextAt = &next
+	}
+	return nil
+}
+
+// showPlan fills in when a plan is due, in words and times.
+func (a *App) showPlan(p *backstay.Plan) {
+	p.When = p.Schedule.String()
+	at := a.now()
+	for range 3 {
+		next, err := p.Schedule.Next(at, p.ID)
+		if err != nil || next.IsZero() || !p.Active {
+			return
+		}
+		p.Next, at = append(p.Next, next.UTC()), next
+	}
+}
+
+// duePlans is how many plans one transaction starts.
+const duePlans = 100
+
+// StartDue makes the runs of all plans that are due, and records those that were missed. Any number of processes may call it: a due moment
+// is used up by one run.
+func (a *App) StartDue(ctx context.Context) (started int, err error) {
+	for {
+		n := 0
+		err := a.DB.Write(ctx, func(tx *db.Tx) error {
+			plans, err := tx.DuePlans(ctx, a.now(), duePlans)
+			n = len(plans)
+			for _, p := range plans {
+				if err := a.startDue(ctx, tx, p); err != nil {
+					return err
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return started, explain(err, "plan")
+		}
+		if started += n; n < duePlans {
+			return started, nil
+		}
+	}
+}
+
+func (a *App) startDue(ctx context.Context, tx *db.Tx, p backstay.Plan) error {
+	now := a.now()
+	last := p.CreatedAt
+	if p.HandledAt != nil {
+		last = *p.HandledAt
+	}
+	due, err := p.Schedule.Due(last, now, p.ID)
+	if err != nil {
+		return err
+	}
+	handled := last
+	if !due.At.IsZero() {
+		handled = due.At.UTC()
+	}
+	var next *time.Time
+	if !due.Next.IsZero() {
+		at := due.Next.UTC()
+		next = &at
+	}
+	mine, err := tx.PlanHandled(ctx, p, handled, next)
+	if err != nil || !mine || due.At.IsZero() {
+		return err
+	}
+	run := a.runOf(p, backstay.Server, "schedule")
+	run.DueAt = handled
+	if !due.Start {
+		run.State, run.EndedAt = backstay.Missed, &now
+		run.Failure = &backstay.Failure{Code: missedCode, Text: "the server did not run when it was due", Hint: "Let the plan catch up on missed runs, or start it now."}
+	}
+	if err := db.Insert(ctx, tx, &run); err != nil {
+		if errors.Is(err, db.ErrTaken) {
+			return nil
+		}
+		return err
+	}
+	if due.Start {
+		return nil
+	}
+	t := a.task(ctx, backstay.Server, "schedule.missed")
+	t.tx, t.event.Project, t.event.Run = tx, p.Project, run.ID
+	t.on("plan", p.ID, p.Name)
+	return t.log(backstay.ResultFailed, run.Failure.Text)
+}
+
+// runOf is a new run of a plan.
+func (a *App) runOf(p backstay.Plan, who backstay.Actor, trigger string) backstay.Run {
+	run := backstay.Run{Placed: backstay.Placed{Project: p.Project, Owner: who.User}, Kind: backstay.RunBackup, State: backstay.Pending, Plan: p.ID,
+		Sources: p.Sources, Modules: p.Modules, Repositories: p.Repositories, Type: p.Type, Trigger: trigger, Attempt: 1, Priority: p.Priority}
+	a.stamp(run.Base())
+	run.DueAt, run.Scope = run.CreatedAt, runScope(run)
+	return run
+}
+
+// runScope is where a run lies: in its source if it has just one, so that whoever may see that sees the run.
+func runScope(run backstay.Run) backstay.Scope {
+	scope := backstay.ProjectScope(run.Project)
+	if len(run.Sources) == 1 {
+		scope = scope.Of("source", run.Sources[0])
+	}
+	return scope.Of("run", run.ID)
+}
+
+// RunNow says what a person wants of a run that they start now, where it is not what the plan says.
+type RunNow struct {
+	Type         string   `json:"type,omitempty" enum:"full,incremental,differential"`
+	Modules      []string `json:"modules,omitempty"`
+	Repositories []string `json:"repositories,omitempty"`
+}
+
+// StartPlan begins a run of the plan now, outside its schedule.
+func (a *App) StartPlan(ctx context.Context, who backstay.Actor, id string, now RunNow) (run backstay.Run, err error) {
+	err = a.change(ctx, who, "run.started", func(t *task) error {
+		p, err := a.Plans.find(t, id)
+		if err != nil {
+			return err
+		}
+		if err := t.allow(backstay.StartRuns, p.Scope, p.Owner); err != nil {
+			return err
+		}
+		run = a.runOf(p, who, "person")
+		if now.Type != "" {
+			run.Type = now.Type
+		}
+		if run.Modules, err = some(p.Modules, now.Modules, "modules"); err != nil {
+			return err
+		}
+		if run.Repositories, err = some(p.Repositories, now.Repositories, "repositories"); err != nil {
+			return err
+		}
+		t.event.Run = run.ID
+		return db.Insert(ctx, t.tx, &run)
+	})
+	return run, err
+}
+
+// some picks what was chosen of what the plan has.
+func some(all, chosen []string, field string) ([]string, error) {
+	if len(chosen) == 0 {
+		return all, nil
+	}
+	for _, id := range chosen {
+		if len(all) > 0 && !slices.Contains(all, id) {
+			return nil, backstay.Errorf(backstay.Invalid, "one of the %s is not the plan's", field).OnField(field)
+		}
+	}
+	return chosen, nil
+}

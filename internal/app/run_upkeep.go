@@ -1,0 +1,210 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/engine/checker"
+	"github.com/backstay/backstay/engine/crypto"
+	"github.com/backstay/backstay/engine/pruner"
+	"github.com/backstay/backstay/engine/repo"
+	"github.com/backstay/backstay/engine/snapshot"
+	"github.com/backstay/backstay/internal/db"
+	"github.com/backstay/backstay/internal/doctor"
+	"github.com/backstay/backstay/internal/runner"
+	"github.com/backstay/backstay/retention"
+)
+
+// lockWait is how long a run waits for the lock of another program to go.
+const lockWait = 10 * time.Minute
+
+// sampled is the part of the packs that a verification of the level "sample" reads.
+const sampled = "5%"
+
+// eachRepository does something with each repository of the run. One that fails does not keep the others from it.
+func (e *execution) eachRepository(ctx context.Context, do func(ctx context.Context, r *opened) error) (backstay.RunState, error) {
+	if len(e.run.Repositories) == 0 {
+		return "", errNothing
+	}
+	for _, id := range e.run.Repositories {
+		r, err := e.app.openRepository(ctx, id, "", e.event)
+		if err == nil {
+			err = do(ctx, r)
+		}
+		if err != nil && ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		e.outcomes([]backstay.Outcome{{Repository: id, Failure: failure(string(e.run.Kind), err)}})
+		if err != nil {
+			e.log("error", err.Error())
+		}
+	}
+	return e.summed(), nil
+}
+
+// verify checks repositories, and marks the snapshots by what was found.
+func (e *execution) verify(ctx context.Context) (backstay.RunState, error) {
+	return e.eachRepository(ctx, func(ctx context.Context, r *opened) (err error) {
+		ctx, unlock, err := r.Lock(ctx, repo.Shared, repo.LockOptions{Wait: lockWait})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
+		opt := checker.Options{ReadData: e.run.Options.Level == "full" || e.run.Options.Level == "sample", Progress: e.event}
+		if e.run.Options.Level == "sample" {
+			if opt.Subset, err = checker.ParseSubset(sampled); err != nil {
+				return err
+			}
+		}
+		damaged := map[string]bool{}
+		opt.Found = func(f checker.Finding) {
+			level := "warning"
+			if f.Severity == checker.Error {
+				level = "error"
+			}
+			e.log(level, fmt.Sprintf("%s: %s. %s", f.Object, f.Message, f.Remedy))
+			for _, id := range f.Snapshots {
+				damaged[id.String()] = true
+			}
+		}
+		report, err := checker.Check(ctx, r.Repo, opt)
+		if err != nil {
+			return err
+		}
+		e.mu.Lock()
+		e.run.Figures.Bytes += report.BytesRead
+		e.mu.Unlock()
+		if err := e.app.markHealth(ctx, r, e.run.Options.Level, damaged, report.Errors > 0); err != nil {
+			return err
+		}
+		if report.Errors > 0 {
+			return doctor.Mark(fmt.Errorf("repository %q: %d errors were found, %d snapshots are hit", r.record.Name, report.Errors, len(damaged)), "verification-failed")
+		}
+		return nil
+	})
+}
+
+// markHealth notes what a verification has found of each snapshot. Where errors were found, those that no error is known to hit keep what
+// was known of them.
+func (a *App) markHealth(ctx context.Context, r *opened, level string, damaged map[string]bool, errorsFound bool) error {
+	if level == "" {
+		level = "structure"
+	}
+	err := a.DB.Write(ctx, func(tx *db.Tx) error {
+		now := a.now()
+		for handle := range damaged {
+			if err := tx.MarkSnapshots(ctx, r.record.ID, handle, backstay.HealthDamaged, level, now); err != nil {
+				return err
+			}
+		}
+		if errorsFound {
+			return nil
+		}
+		if level == "full" {
+			if err := tx.VerifiedRepository(ctx, r.record.ID, now); err != nil {
+				return err
+			}
+		}
+		return tx.MarkSnapshots(ctx, r.record.ID, "", backstay.HealthGood, level, now)
+	})
+	if err != nil {
+		return explain(err, "snapshot")
+	}
+	return nil
+}
+
+// forget applies the retention of the run's plan. What is protected at the moment stays, whatever the policy says.
+func (e *execution) forget(ctx context.Context) (backstay.RunState, error) {
+	p, err := e.plan(ctx)
+	if err != nil {
+		return "", err
+	}
+	if p.Retention.IsEmpty() {
+		return backstay.Succeeded, nil
+	}
+	return e.eachRepository(ctx, func(ctx context.Context, r *opened) (err error) {
+		ctx, unlock, err := r.Lock(ctx, repo.Exclusive, repo.LockOptions{Wait: lockWait})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
+		policy := runner.ForgetOptions{Filter: snapshot.Filter{Tags: [][]string{{string(snapshot.FactPlan) + "=" + p.ID}}},
+			GroupBy: snapshot.GroupBy{Host: true, Paths: true}, Policy: p.Retention, DryRun: true}
+		groups, _, err := runner.Forget(ctx, r.Repo, policy)
+		if err != nil {
+			return err
+		}
+		doomed, err := e.unprotected(ctx, r, groups)
+		if err != nil || len(doomed) == 0 {
+			return err
+		}
+		groups, _, err = runner.Forget(ctx, r.Repo, runner.ForgetOptions{IDs: doomed, Removed: func(crypto.ID) { e.count(func(f *backstay.Figures) { f.Changed++ }) }})
+		if err != nil {
+			return err
+		}
+		held := map[string]time.Time{}
+		for _, g := range groups {
+			for id, until := range g.Held {
+				held[id.String()] = until
+			}
+		}
+		e.log("info", fmt.Sprintf("repository %q: the policy removes %d snapshots, object lock keeps %d of them for now", r.record.Name, len(doomed), len(held)))
+		return errors.Join(e.app.recordSnapshots(ctx, r), e.app.recordHeld(ctx, r, held))
+	})
+}
+
+func (e *execution) count(change func(*backstay.Figures)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change(&e.run.Figures)
+}
+
+// unprotected asks the database, at the moment of deleting, which of the snapshots may go.
+func (e *execution) unprotected(ctx context.Context, r *opened, groups []runner.Forgotten) (doomed []crypto.ID, err error) {
+	var kept []string
+	err = e.app.DB.Read(ctx, func(tx *db.Tx) error {
+		kept, err = tx.ProtectedSnapshots(ctx, r.record.ID)
+		return err
+	})
+	if err != nil {
+		return nil, explain(err, "snapshot")
+	}
+	for _, g := range groups {
+		for _, s := range g.Remove {
+			if !s.HasTag(retention.Protected) && !slices.Contains(kept, s.Identity().String()) {
+				doomed = append(doomed, s.ID)
+			}
+		}
+	}
+	return doomed, nil
+}
+
+// prune frees the space of what no snapshot needs.
+func (e *execution) prune(ctx context.Context) (backstay.RunState, error) {
+	return e.eachRepository(ctx, func(ctx context.Context, r *opened) (err error) {
+		ctx, unlock, err := r.Lock(ctx, repo.Exclusive, repo.LockOptions{Wait: lockWait})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
+		plan, err := pruner.Prepare(ctx, r.Repo, pruner.Options{Progress: e.event})
+		if err != nil {
+			return err
+		}
+		if _, err := plan.Apply(ctx); err != nil {
+			return err
+		}
+		return e.app.measure(ctx, r)
+	})
+}
+
+// catalogue lists what is in a repository.
+func (e *execution) catalogue(ctx context.Context) (backstay.RunState, error) {
+	return e.eachRepository(ctx, func(ctx context.Context, r *opened) error {
+		return errors.Join(e.app.recordSnapshots(ctx, r), e.app.measure(ctx, r))
+	})
+}

@@ -1,0 +1,238 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/db"
+	"github.com/backstay/backstay/internal/doctor"
+)
+
+var missedCode = doctor.Named("schedule-missed").Code
+
+// The queue's times. A worker says every beat that it is there; one that hasn't for a lease is taken for gone.
+const (
+	leaseFor = 15 * time.Second
+	beat     = 2 * time.Second
+)
+
+// retryAfter is how long the first retry of a run waits; each further one waits twice as long, up to maxRetry.
+const (
+	retryAfter = time.Minute
+	maxRetry   = time.Hour
+)
+
+func (a *App) runs() *Noun[backstay.Run, *backstay.Run] {
+	return &Noun[backstay.Run, *backstay.Run]{app: a, Kind: "run", Read: backstay.ReadSources, Manage: backstay.StartRuns,
+		Filters: []string{"kind", "state", "plan", "sources", "repositories", "trigger"},
+		name:    func(r *backstay.Run) string { return string(r.Kind) }}
+}
+
+// CancelRun ends a run: one that waits at once, one at work within seconds, whichever process works on it.
+func (a *App) CancelRun(ctx context.Context, who backstay.Actor, id string) (run backstay.Run, err error) {
+	err = a.change(ctx, who, "run.cancelled", func(t *task) error {
+		if run, err = a.Runs.find(t, id); err != nil {
+			return err
+		}
+		if err := t.allow(backstay.StartRuns, run.Scope, run.Owner); err != nil {
+			return err
+		}
+		t.event.Run = id
+		switch {
+		case run.State == backstay.Pending:
+			now := a.now()
+			run.State, run.EndedAt, run.UpdatedAt, run.Cancel = backstay.Stopped, &now, now, true
+			return db.Update(ctx, t.tx, &run)
+		case run.State.Ended():
+			return backstay.Errorf(backstay.Conflict, "the run is over already")
+		}
+		run.Cancel = true
+		return t.tx.CancelRun(ctx, id)
+	})
+	return run, err
+}
+
+// RetryRun begins a run that did not succeed once more.
+func (a *App) RetryRun(ctx context.Context, who backstay.Actor, id string) (again backstay.Run, err error) {
+	err = a.change(ctx, who, "run.retried", func(t *task) error {
+		run, err := a.Runs.find(t, id)
+		if err != nil {
+			return err
+		}
+		if err := t.allow(backstay.StartRuns, run.Scope, run.Owner); err != nil {
+			return err
+		}
+		if !run.State.Ended() || run.State == backstay.Succeeded {
+			return backstay.Errorf(backstay.Conflict, "a run that is %s is not repeated", run.State)
+		}
+		again = a.repeat(run, "person")
+		again.Owner, t.event.Run = who.User, again.ID
+		return db.Insert(ctx, t.tx, &again)
+	})
+	return again, err
+}
+
+// repeat is a new run that does the same; only in the repositories that have no snapshot of it yet.
+func (a *App) repeat(run backstay.Run, trigger string) backstay.Run {
+	again := backstay.Run{Placed: run.Placed, Kind: run.Kind, State: backstay.Pending, Plan: run.Plan, Sources: run.Sources, Modules: run.Modules,
+		Repositories: run.Repositories, Snapshots: run.Snapshots, Type: run.Type, Options: run.Options, Trigger: trigger, Attempt: run.Attempt + 1,
+		RetryOf: run.ID, Priority: run.Priority}
+	if run.State == backstay.RanPartly {
+		again.Repositories = nil
+		for _, o := range run.Outcomes {
+			if o.Failure != nil && !slices.Contains(again.Repositories, o.Repository) {
+				again.Repositories = append(again.Repositories, o.Repository)
+			}
+		}
+	}
+	a.stamp(again.Base())
+	again.DueAt, again.Scope = again.CreatedAt, runScope(again)
+	return again
+}
+
+// RunLines returns the log of a run after a line.
+func (a *App) RunLines(ctx context.Context, who backstay.Actor, id string, after int64, limit int) (lines []backstay.RunLine, err error) {
+	err = a.look(ctx, who, "run.read", func(t *task) error {
+		if _, err := a.Runs.find(t, id); err != nil {
+			return err
+		}
+		lines, err = t.tx.Lines(ctx, id, after, max(1, min(limit, db.MaxPage)))
+		return err
+	})
+	return lines, err
+}
+
+// StartVerification begins a verification of repositories.
+func (a *App) StartVerification(ctx context.Context, who backstay.Actor, repository, level string) (run backstay.Run, err error) {
+	return a.startOn(ctx, who, repository, backstay.StartVerification, backstay.Run{Kind: backstay.RunVerification, Options: backstay.RunOptions{Level: level}})
+}
+
+// StartPrune begins to free the space that no snapshot needs.
+func (a *App) StartPrune(ctx context.Context, who backstay.Actor, repository string) (run backstay.Run, err error) {
+	return a.startOn(ctx, who, repository, backstay.ManageRepository, backstay.Run{Kind: backstay.RunPrune})
+}
+
+// StartCatalogue begins to list what is in a repository, such as after somebody else wrote to it.
+func (a *App) StartCatalogue(ctx context.Context, who backstay.Actor, repository string) (run backstay.Run, err error) {
+	return a.startOn(ctx, who, repository, backstay.ManageRepository, backstay.Run{Kind: backstay.RunCatalogue})
+}
+
+// startOn begins a run that works on one repository.
+func (a *App) startOn(ctx context.Context, who backstay.Actor, repository string, p backstay.Permission, run backstay.Run) (backstay.Run, error) {
+	err := a.change(ctx, who, string(run.Kind)+".started", func(t *task) error {
+		r, err := a.Repositories.find(t, repository)
+		if err != nil {
+			return err
+		}
+		if err := t.allow(p, r.Scope, r.Owner); err != nil {
+			return err
+		}
+		a.fill(&run, r.Project, []string{r.ID}, "person")
+		run.Owner, t.event.Run = who.User, run.ID
+		return db.Insert(ctx, t.tx, &run)
+	})
+	return run, err
+}
+
+// fill completes a new run that works on repositories.
+func (a *App) fill(run *backstay.Run, project string, repositories []string, trigger string) {
+	a.stamp(run.Base())
+	run.Project, run.Repositories, run.Trigger, run.State, run.Attempt, run.DueAt = project, repositories, trigger, backstay.Pending, 1, run.CreatedAt
+	run.Scope = runScope(*run)
+}
+
+// TakeOver ends or repeats the runs whose process is gone.
+func (a *App) TakeOver(ctx context.Context) (taken int, err error) {
+	err = a.DB.Write(ctx, func(tx *db.Tx) error {
+		lost, err := tx.LostRuns(ctx, a.now())
+		if err != nil {
+			return err
+		}
+		for _, run := range lost {
+			run.Failure = &backstay.Failure{Code: doctor.Named("worker-gone").Code, Text: fmt.Sprintf("the process %s that worked on it is gone", run.Worker),
+				Hint: "What was saved is kept: the next run goes on from there."}
+			ended, err := a.endRun(ctx, tx, run, backstay.RunFailed)
+			if err != nil {
+				return err
+			}
+			if ended {
+				taken++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, explain(err, "run")
+	}
+	return taken, nil
+}
+
+// endRun records how a run ended, with its audit event and what follows from it. It reports false if the run is no longer this claim's.
+func (a *App) endRun(ctx context.Context, tx *db.Tx, run backstay.Run, state backstay.RunState) (bool, error) {
+	now := a.now()
+	run.State, run.EndedAt, run.UpdatedAt, run.LeaseUntil, run.Figures.Item = state, &now, now, nil, ""
+	mine, err := tx.EndRun(ctx, run)
+	if err != nil || !mine {
+		return false, err
+	}
+	t := a.task(ctx, backstay.Server, string(run.Kind)+"."+string(state))
+	t.tx, t.event.Run, t.event.Project = tx, run.ID, run.Project
+	t.on("run", run.ID, string(run.Kind))
+	if err := t.follow(run); err != nil {
+		return true, err
+	}
+	result, reason := backstay.ResultAllowed, ""
+	if run.Failure != nil {
+		result, reason = backstay.ResultFailed, run.Failure.Text
+	}
+	return true, t.log(result, reason)
+}
+
+// follow enqueues what follows from the end of a run.
+func (t *task) follow(run backstay.Run) error {
+	if run.Kind != backstay.RunBackup {
+		return nil
+	}
+	p, err := db.Find[backstay.Plan](t.ctx, t.tx, run.Plan)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if (run.State == backstay.RunFailed || run.State == backstay.RanPartly) && run.Attempt <= p.Retries {
+		again := t.app.repeat(run, "retry")
+		wait := min(retryAfter<<min(run.Attempt-1, 10), maxRetry)
+		again.DueAt = again.DueAt.Add(wait)
+		if err := db.Insert(t.ctx, t.tx, &again); err != nil {
+			return err
+		}
+	}
+	var good []string
+	for _, id := range run.Repositories {
+		if slices.ContainsFunc(run.Outcomes, func(o backstay.Outcome) bool { return o.Repository == id && o.Failure == nil && !o.Unchanged }) {
+			good = append(good, id)
+		}
+	}
+	if len(good) == 0 {
+		return nil
+	}
+	if p.Verify != "none" && p.Verify != "" {
+		next := backstay.Run{Kind: backstay.RunVerification, Plan: p.ID, Options: backstay.RunOptions{Level: p.Verify}}
+		t.app.fill(&next, run.Project, good, "server")
+		if err := db.Insert(t.ctx, t.tx, &next); err != nil {
+			return err
+		}
+	}
+	if p.Retention.IsEmpty() {
+		return nil
+	}
+	next := backstay.Run{Kind: backstay.RunForget, Plan: p.ID}
+	t.app.fill(&next, run.Project, good, "server")
+	next.Priority = -1 // after the verification
+	return db.Insert(t.ctx, t.tx, &next)
+}
