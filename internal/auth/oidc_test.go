@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -236,6 +237,24 @@ func TestWhoGoesAwayDoesNotWaitForASlowServer(t *testing.T) {
 			t.Errorf("a slow answer with the %s, and the person goes away: %v, want context.Canceled", name, err)
 		}
 		close(release)
+	}
+}
+
+func TestAnAnswerIsTakenByTheServerThatWasAsked(t *testing.T) {
+	one, two := newIssuer(t), newIssuer(t)
+	address, kept, err := one.discovered().Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who, err := two.discovered().Finish(t.Context(), kept, one.authorize(address)); !errors.Is(err, auth.ErrOIDCState) {
+		t.Errorf("the answer of one server at another = %+v, %v, want ErrOIDCState", who, err)
+	}
+}
+
+func TestTheClientsSecretIsNotPrinted(t *testing.T) {
+	i := newIssuer(t)
+	if text := fmt.Sprintf("%v %+v %#v %s %v %+v", i.discovered(), i.discovered(), i.discovered(), i.discovered(), i.options(), i.options()); strings.Contains(text, clientSecret) {
+		t.Errorf("the secret of the client is printed: %s", text)
 	}
 }
 
