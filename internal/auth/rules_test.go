@@ -108,7 +108,7 @@ func FuzzCheckPassword(f *testing.F) {
 	f.Fuzz(func(t *testing.T, password, known string) {
 		start := time.Now()
 		err := auth.CheckPassword(password, known)
-		if took := time.Since(start); took > time.Second {
+		if took := time.Since(start); took > 10*time.Second { // machines stall; a square that became a cube would not
 			t.Errorf("CheckPassword took %v", took)
 		}
 		if err == nil && (len(password) > 1024 || len([]rune(password)) < 12) {
@@ -121,7 +121,7 @@ func FuzzCheckPassword(f *testing.F) {
 func TestWhatPasswordManagersMakeIsTaken(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	words := frequency.FrequencyLists["english_wikipedia"]
-	for range 1000 {
+	for range 300 {
 		letters := make([]byte, 12)
 		for i := range letters {
 			letters[i] = "abcdefghijklmnopqrstuvwxyz0123456789"[random.IntN(36)]
