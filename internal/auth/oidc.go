@@ -129,7 +129,7 @@ func (o *OIDC) Begin() (address string, kept []byte, err error) {
 // Finish takes what the browser brought back, asks the other server for the token, and returns whose it is.
 func (o *OIDC) Finish(ctx context.Context, kept []byte, answer url.Values) (Identity, error) {
 	var a attempt
-	if err := json.Unmarshal(kept, &a); err != nil || a.State == "" {
+	if err := json.Unmarshal(kept, &a); err != nil {
 		return Identity{}, ErrOIDCState
 	}
 	if err := o.checkAnswer(a, answer); err != nil {

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -387,5 +388,28 @@ func TestAnIssuerThatAnswersWithoutEndOrLeadsElsewhereIsRefused(t *testing.T) {
 		if err == nil || len(err.Error()) > 400 || strings.Contains(err.Error(), "\n") {
 			t.Errorf("discovery with %s = %.600v, want a short error", name, err)
 		}
+	}
+}
+
+func TestAnEndlessAnswerIsNotReadToItsEnd(t *testing.T) {
+	var sent atomic.Int64
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		part := []byte(strings.Repeat(" ", 64<<10))
+		for sent.Load() < 64<<20 {
+			n, err := w.Write(part)
+			if sent.Add(int64(n)); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	opts := newIssuer(t).options()
+	opts.Issuer, opts.Client = server.URL, server.Client()
+	if _, err := auth.DiscoverOIDC(t.Context(), opts); err == nil {
+		t.Error("discovery with an endless answer = nil error")
+	}
+	server.Close() // waits for the handler
+	if n := sent.Load(); n > 16<<20 {
+		t.Errorf("%d MiB of an endless answer were read", n>>20)
 	}
 }
