@@ -11,16 +11,16 @@ type Failures struct {
 	Last  time.Time
 }
 
-// Backoff makes somebody wait longer after each failure in a row. Success, which the caller stores as no Failures, ends it.
-type Backoff struct {
+// backoff makes somebody wait longer after each failure in a row. Success, which the caller stores as no Failures, ends it.
+type backoff struct {
 	Free      int           // this many may fail without any waiting
 	Wait, Max time.Duration // after those: the first wait, which doubles up to the longest
 	Forget    time.Duration // failures are forgotten this long after the last one; 0: never
 }
 
-// Budget allows a number of failures, and gives one back after each period. Success doesn't fill it up, else an attacker could fill it
+// budget allows a number of failures, and gives one back after each period. Success doesn't fill it up, else an attacker could fill it
 // by an account of their own, or with the help of a person who signs in.
-type Budget struct {
+type budget struct {
 	Burst int
 	Every time.Duration
 }
@@ -29,12 +29,12 @@ type Budget struct {
 // together. So whoever guesses uses up the tries of strangers, and the owner at home or at work notices nothing; from a new place
 // the owner gets in as long as fewer than some ten addresses guess at once. Passkeys and OIDC need no limit, and always get in.
 var (
-	perPair     = Backoff{Free: 5, Wait: time.Minute, Max: time.Hour, Forget: 24 * time.Hour} // an account from an address
-	perFamiliar = Budget{Burst: 5, Every: 12 * time.Minute}                                   // an account from all familiar addresses
-	perStranger = Budget{Burst: 10, Every: 6 * time.Minute}                                   // an account from all others
-	perAddress  = Budget{Burst: 30, Every: time.Minute}                                       // an address at all accounts: an office has one
+	perPair     = backoff{Free: 5, Wait: time.Minute, Max: time.Hour, Forget: 24 * time.Hour} // an account from an address
+	perFamiliar = budget{Burst: 5, Every: 12 * time.Minute}                                   // an account from all familiar addresses
+	perStranger = budget{Burst: 10, Every: 6 * time.Minute}                                   // an account from all others
+	perAddress  = budget{Burst: 30, Every: time.Minute}                                       // an address at all accounts: an office has one
 	// A code is guessed by somebody who has the password already. Seldom enough that a million codes are beyond a lifetime.
-	secondFactor = Backoff{Free: 5, Wait: time.Minute, Max: 24 * time.Hour}
+	secondFactor = backoff{Free: 5, Wait: time.Minute, Max: 24 * time.Hour}
 )
 
 // Tries are the failures that count for a try to sign in by password. An account that isn't there is counted by the name that was
@@ -91,7 +91,7 @@ func AddressKey(a netip.Addr) string {
 }
 
 // next is the time from which a try is allowed.
-func (b Backoff) next(f Failures, now time.Time) time.Time {
+func (b backoff) next(f Failures, now time.Time) time.Time {
 	if f = b.aged(f, now); f.Count < b.Free || fromTheFuture(f, now) {
 		return now
 	}
@@ -102,25 +102,25 @@ func (b Backoff) next(f Failures, now time.Time) time.Time {
 	return latest(now, f.Last.Add(wait))
 }
 
-func (b Backoff) fail(f Failures, now time.Time) Failures {
+func (b backoff) fail(f Failures, now time.Time) Failures {
 	return Failures{Count: b.aged(f, now).Count + 1, Last: now}
 }
 
-func (b Backoff) aged(f Failures, now time.Time) Failures {
+func (b backoff) aged(f Failures, now time.Time) Failures {
 	if b.Forget > 0 && now.Sub(f.Last) >= b.Forget {
 		return Failures{}
 	}
 	return f
 }
 
-func (b Budget) next(f Failures, now time.Time) time.Time {
+func (b budget) next(f Failures, now time.Time) time.Time {
 	if f = b.aged(f, now); f.Count < b.Burst || fromTheFuture(f, now) {
 		return now
 	}
 	return f.Last.Add(time.Duration(f.Count-b.Burst+1) * b.Every)
 }
 
-func (b Budget) fail(f Failures, now time.Time) Failures {
+func (b budget) fail(f Failures, now time.Time) Failures {
 	if f = b.aged(f, now); f.Count == 0 || fromTheFuture(f, now) {
 		f.Last = now
 	}
@@ -129,7 +129,7 @@ func (b Budget) fail(f Failures, now time.Time) Failures {
 }
 
 // aged gives back what time has given back. Last then is when the period began that isn't over yet.
-func (b Budget) aged(f Failures, now time.Time) Failures {
+func (b budget) aged(f Failures, now time.Time) Failures {
 	back := max(int(now.Sub(f.Last)/b.Every), 0)
 	if back >= f.Count {
 		return Failures{}

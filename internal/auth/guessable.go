@@ -93,6 +93,9 @@ func isRun(text []rune) bool {
 			}
 		}
 	}
+	if len(text) > 10 { // the longest row
+		return false
+	}
 	word := string(text)
 	return slices.ContainsFunc(rows, func(row string) bool { return strings.Contains(row, word) })
 }

@@ -64,6 +64,9 @@ type Identity struct {
 	At              time.Time // when it was made; zero if the other server doesn't tell
 }
 
+// Format prints whose word it is, and nothing of the secret.
+func (o *OIDC) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "oidc(%s)", o.opts.Issuer) }
+
 // DiscoverOIDC asks the issuer for its addresses. All of them must be https.
 func DiscoverOIDC(ctx context.Context, opts OIDCOptions) (*OIDC, error) {
 	opts.Client = careful(opts.Client)
@@ -103,6 +106,7 @@ func DiscoverOIDC(ctx context.Context, opts OIDCOptions) (*OIDC, error) {
 
 // attempt is what is kept of a sign-in that was begun. It has secrets in it, and isn't printed.
 type attempt struct {
+	Issuer                 string
 	State, Nonce, Verifier string
 	Until                  time.Time
 }
@@ -110,13 +114,11 @@ type attempt struct {
 // Begin returns the address to send the browser to, and the attempt. The caller keeps the attempt at the server, bound to the browser
 // by a cookie, and hands it to Finish once only.
 func (o *OIDC) Begin() (address string, kept []byte, err error) {
-	a := attempt{Until: o.opts.Clock.Now().Add(attemptTime)}
+	a := attempt{Issuer: o.opts.Issuer, Until: o.opts.Clock.Now().Add(attemptTime)}
 	for _, s := range []*string{&a.State, &a.Nonce, &a.Verifier} {
-		id, _, err := NewTicket(o.opts.Random, "oidc")
-		if err != nil {
+		if *s, err = unguessable(o.opts.Random); err != nil {
 			return "", nil, err
 		}
-		*s = string(id)
 	}
 	if kept, err = json.Marshal(a); err != nil {
 		return "", nil, fmt.Errorf("write a begun sign-in: %w", err)
@@ -127,7 +129,7 @@ func (o *OIDC) Begin() (address string, kept []byte, err error) {
 // Finish takes what the browser brought back, asks the other server for the token, and returns whose it is.
 func (o *OIDC) Finish(ctx context.Context, kept []byte, answer url.Values) (Identity, error) {
 	var a attempt
-	if err := json.Unmarshal(kept, &a); err != nil || a.State == "" {
+	if err := json.Unmarshal(kept, &a); err != nil {
 		return Identity{}, ErrOIDCState
 	}
 	if err := o.checkAnswer(a, answer); err != nil {
@@ -160,7 +162,8 @@ func (o *OIDC) checkAnswer(a attempt, answer url.Values) error {
 	if subtle.ConstantTimeCompare([]byte(answer.Get("state")), []byte(a.State)) != 1 || o.opts.Clock.Now().After(a.Until) {
 		return ErrOIDCState
 	}
-	if iss := answer.Get("iss"); iss != o.opts.Issuer && (iss != "" || o.issuerToo) { // two servers that are mixed up
+	iss := answer.Get("iss")
+	if a.Issuer != o.opts.Issuer || iss != o.opts.Issuer && (iss != "" || o.issuerToo) { // one server answers for another
 		return fmt.Errorf("%w: it comes from another issuer than was asked", ErrOIDCState)
 	}
 	if code := answer.Get("error"); code != "" {

@@ -49,7 +49,7 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func mustBeHTTPS(address string) error {
 	if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return errors.New("its addresses are not all of the form https://HOST/...")
+		return errors.New("one of its addresses isn't https with a host and without a user")
 	}
 	return nil
 }

@@ -7,10 +7,12 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -239,6 +241,24 @@ func TestWhoGoesAwayDoesNotWaitForASlowServer(t *testing.T) {
 	}
 }
 
+func TestAnAnswerIsTakenByTheServerThatWasAsked(t *testing.T) {
+	one, two := newIssuer(t), newIssuer(t)
+	address, kept, err := one.discovered().Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who, err := two.discovered().Finish(t.Context(), kept, one.authorize(address)); !errors.Is(err, auth.ErrOIDCState) {
+		t.Errorf("the answer of one server at another = %+v, %v, want ErrOIDCState", who, err)
+	}
+}
+
+func TestTheClientsSecretIsNotPrinted(t *testing.T) {
+	i := newIssuer(t)
+	if text := fmt.Sprintf("%v %+v %#v %s %v %+v", i.discovered(), i.discovered(), i.discovered(), i.discovered(), i.options(), i.options()); strings.Contains(text, clientSecret) {
+		t.Errorf("the secret of the client is printed: %s", text)
+	}
+}
+
 func TestAPromisedIssuerMustBeNamed(t *testing.T) {
 	i := newIssuer(t)
 	i.discover["authorization_response_iss_parameter_supported"] = true
@@ -368,5 +388,28 @@ func TestAnIssuerThatAnswersWithoutEndOrLeadsElsewhereIsRefused(t *testing.T) {
 		if err == nil || len(err.Error()) > 400 || strings.Contains(err.Error(), "\n") {
 			t.Errorf("discovery with %s = %.600v, want a short error", name, err)
 		}
+	}
+}
+
+func TestAnEndlessAnswerIsNotReadToItsEnd(t *testing.T) {
+	var sent atomic.Int64
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		part := []byte(strings.Repeat(" ", 64<<10))
+		for sent.Load() < 64<<20 {
+			n, err := w.Write(part)
+			if sent.Add(int64(n)); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	opts := newIssuer(t).options()
+	opts.Issuer, opts.Client = server.URL, server.Client()
+	if _, err := auth.DiscoverOIDC(t.Context(), opts); err == nil {
+		t.Error("discovery with an endless answer = nil error")
+	}
+	server.Close() // waits for the handler
+	if n := sent.Load(); n > 16<<20 {
+		t.Errorf("%d MiB of an endless answer were read", n>>20)
 	}
 }

@@ -75,7 +75,7 @@ func (h *Hasher) Verify(ctx context.Context, password string, hash Secret) (ok, 
 }
 
 // Burn does the work of Verify for an account that isn't there or has no password, so that the time of an answer doesn't tell which
-// accounts there are.
+// accounts there are. Only an account whose hash is stale still differs, until its owner signs in.
 func (h *Hasher) Burn(ctx context.Context, password string) error {
 	if len(password) > maxPassword {
 		return nil

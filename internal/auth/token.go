@@ -21,16 +21,24 @@ const (
 // NewTicket returns an id that can't be guessed (256 random bits, fit for cookies and links) and what is kept of it. Against
 // sessions that were fixed beforehand callers make a new one at each sign-in and at each change of rights, and take none from outside.
 func NewTicket(random io.Reader, use Use) (Secret, Digest, error) {
-	b := make([]byte, 32)
-	if _, err := io.ReadFull(random, b); err != nil {
-		return "", "", fmt.Errorf("read random bytes: %w", err)
+	id, err := unguessable(random)
+	if err != nil {
+		return "", "", err
 	}
-	id := base64.RawURLEncoding.EncodeToString(b)
 	return Secret(id), DigestTicket(id, use), nil
 }
 
 // DigestTicket returns the digest by which a ticket that came in is looked up.
 func DigestTicket(id string, use Use) Digest { return digest(string(use), id) }
+
+// unguessable is 256 random bits as text.
+func unguessable(random io.Reader) (string, error) {
+	b := make([]byte, 32)
+	if _, err := io.ReadFull(random, b); err != nil {
+		return "", fmt.Errorf("read random bytes: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}
 
 // An API token is "bst_", 32 random letters (190 bits) and 6 letters of a checksum: scanners that look for secrets in sources and
 // logs recognise it and don't cry wolf, and one that was cut or mistyped is told from one that is unknown.
