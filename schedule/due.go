@@ -8,6 +8,9 @@ import (
 // Grace is how late a run may start without being a missed one: a server that is started anew is not an outage.
 const Grace = 10 * time.Minute
 
+// lag is by how many seconds a window is taken to close later: a run that is due in its last second would never be started in time.
+const lag = 60
+
 // MaxMissed is the largest number of missed moments that is told: more are as many.
 const MaxMissed = 1000
 
@@ -37,7 +40,7 @@ func (s Schedule) Due(last, now time.Time, seed string) (Due, error) {
 	if !ok {
 		return due, nil
 	}
-	open := t.open(to)
+	open := t.open(to) || t.open(to-lag)
 	if s.CatchUp && !open {
 		return Due{Next: t.time(t.start(to), true)}, nil
 	}

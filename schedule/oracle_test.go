@@ -4,8 +4,8 @@ import (
 	"archive/zip"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -194,16 +194,16 @@ func (o *oracle) pass(f face) {
 
 const hours = int64(3600)
 
-// compare goes through the time from u on, in a zone, and returns how many moments it looked at. It begins some days earlier, so that it
-// knows what went before.
+// compare goes through the time from u on, in a zone, and returns how many moments it looked at. It begins earlier, so that it knows
+// what waits for a window.
 func compare(t *testing.T, name string, u, length, step int64) (looked int) {
 	t.Helper()
 	location, err := time.LoadLocation(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := newOracle(location, u-50*hours)
-	for now := u - 50*hours; now < u+length; now += step {
+	o := newOracle(location, u-30*hours)
+	for now := u - 30*hours; now < u+length; now += step {
 		o.look(now)
 		looked++
 	}
@@ -255,20 +255,25 @@ func changes(t *testing.T, name string) (all []int64) {
 	}
 }
 
-// zones returns the names of all time zones that Go knows.
+// zones returns the names of all time zones that Go knows, one of those that are the same.
 func zones(t *testing.T) (names []string) {
 	t.Helper()
-	files, err := zip.OpenReader(filepath.Join(runtime.GOROOT(), "lib", "time", "zoneinfo.zip"))
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer files.Close()
+	seen := map[uint32]bool{}
 	for _, file := range files.File {
-		if !strings.HasSuffix(file.Name, "/") {
-			names = append(names, file.Name)
+		if !strings.HasSuffix(file.Name, "/") && !seen[file.CRC32] {
+			names, seen[file.CRC32] = append(names, file.Name), true
 		}
 	}
-	if len(names) < 400 {
+	if len(names) < 300 {
 		t.Fatalf("there are %d zones", len(names))
 	}
 	return names
