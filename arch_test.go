@@ -62,6 +62,9 @@ var modules = []edge{
 	{to: "github.com/minio/minio-go/...", from: "storage/s3", why: "the client of S3"},
 	{to: "github.com/spf13/cobra/...", from: "internal/cli/...", why: "commands and flags"},
 	{to: "github.com/spf13/pflag/...", from: "internal/cli/...", why: "commands and flags"},
+	{to: "github.com/wneessen/go-mail/...", from: "internal/notify/email", why: "the composition of mails, and SMTP"},
+	{to: "github.com/nicholas-fedor/shoutrrr/...", from: "internal/notify/chat", why: "the addresses of chat services; it sends nothing, since it can't be told how to connect"},
+	{to: "golang.org/x/text/unicode/norm", from: "internal/notify/sms", why: "letters without their accents"},
 	{to: "github.com/hanwen/go-fuse/...", from: "internal/mount", why: "FUSE"},
 }
 
