@@ -35,6 +35,7 @@ need /usr/sbin/lvcreate lvm2
 need /usr/sbin/losetup mount
 need /usr/sbin/apache2 apache2 # the tests start servers of their own
 need htpasswd apache2-utils
+need /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd # a mail server
 need node nodejs
 need npm npm
 
