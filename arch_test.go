@@ -81,6 +81,9 @@ var modules = []edge{
 	{to: "github.com/wneessen/go-mail/...", from: "internal/notify/email", why: "the composition of mails, and SMTP"},
 	{to: "github.com/nicholas-fedor/shoutrrr/...", from: "internal/notify/chat", why: "the addresses of chat services; it sends nothing, since it can't be told how to connect"},
 	{to: "golang.org/x/text/unicode/norm", from: "internal/notify/sms internal/catalog", why: "letters without their accents"},
+	{to: "github.com/wneessen/go-mail/...", from: "internal/notify/email", why: "the composition of mails, and SMTP"},
+	{to: "github.com/nicholas-fedor/shoutrrr/...", from: "internal/notify/chat", why: "the addresses of chat services; it sends nothing, since it can't be told how to connect"},
+	{to: "golang.org/x/text/unicode/norm", from: "internal/notify/sms", why: "letters without their accents"},
 	{to: "github.com/hanwen/go-fuse/...", from: "internal/mount", why: "FUSE"},
 }
 

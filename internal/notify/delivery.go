@@ -38,11 +38,13 @@ const (
 	maxWait   = 6 * time.Hour
 	// maxAge is how long a message is tried: a receiver that is down over a weekend gets it on Monday.
 	maxAge = 3 * 24 * time.Hour
+	// maxError is how much of an error is kept: with a hundred recipients each may have its own.
+	maxError = 2000
 )
 
-// NewDelivery returns a delivery that is due at a time.
+// NewDelivery returns a delivery that is due at a time. Its message is clean, so that it has its bounds wherever it is stored.
 func NewDelivery(id, channel string, m Message, due time.Time) Delivery {
-	return Delivery{ID: id, Channel: channel, Message: m, Due: due, Next: due, State: Pending}
+	return Delivery{ID: id, Channel: channel, Message: m.Clean(), Due: due, Next: due, State: Pending}
 }
 
 // Deliver tries once to send a pending delivery, and returns what has become of it. If ctx ends meanwhile, as when the program is stopped,
@@ -66,7 +68,7 @@ func (d Delivery) After(err error, now time.Time) Delivery {
 		d.State, d.Error = Sent, ""
 		return d
 	}
-	d.Error = err.Error()
+	d.Error = line(err.Error(), maxError)
 	next := now.Add(wait(d.Attempts, err))
 	switch {
 	case errors.Is(err, ErrRefused):

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +67,14 @@ func TestWhatBecomesOfAnAttempt(t *testing.T) {
 		if d.State != c.state || d.Next.Sub(start) != c.wait || d.Error != c.text || d.Attempts != 1 {
 			t.Errorf("%s: %s, next in %v, %d attempts, %q", c.name, d.State, d.Next.Sub(start), d.Attempts, d.Error)
 		}
+	}
+}
+
+func TestADeliveryHasItsBounds(t *testing.T) {
+	d := NewDelivery("d", "c", Message{Subject: strings.Repeat("x", 1<<20), Text: strings.Repeat("x", 1<<20)}, start)
+	d = d.After(errors.New(strings.Repeat("x", 1<<20)), start)
+	if text, err := json.Marshal(d); err != nil || len(text) > 64<<10 {
+		t.Errorf("Marshal = %d bytes, %v", len(text), err)
 	}
 }
 

@@ -54,7 +54,7 @@ func Digest(messages []Message, now time.Time) Message {
 func digestID(messages []Message) string {
 	h := sha256.New()
 	for _, m := range messages {
-		fmt.Fprintf(h, "%q", m.ID)
+		h.Write(fmt.Appendf(nil, "%q", m.ID))
 	}
 	return "digest-" + hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -58,6 +58,7 @@ func TestWhenSomebodyIsTold(t *testing.T) {
 	daily := &backstay.Digest{Every: backstay.DigestDaily, At: "08:00", Zone: "Europe/Berlin"}
 	atNight := &backstay.Digest{Every: backstay.DigestDaily, At: "23:00", Zone: "Europe/Berlin"}
 	inGap := &backstay.Digest{Every: backstay.DigestDaily, At: "02:30", Zone: "Europe/Berlin"}
+	inGapAmerica := &backstay.Digest{Every: backstay.DigestDaily, At: "02:30", Zone: "America/New_York"}
 	gapNight := &backstay.QuietHours{From: "22:00", To: "02:30", Zone: "Europe/Berlin"}
 	for _, c := range []struct {
 		name     string
@@ -93,6 +94,8 @@ func TestWhenSomebodyIsTold(t *testing.T) {
 		{"quiet hours whose end is skipped", gapNight, nil, failure, "2026-03-29 01:30 +0100", "2026-03-29 03:00 +0200", false},
 		{"quiet hours whose end comes twice", gapNight, nil, failure, "2026-10-25 01:30 +0200", "2026-10-25 02:30 +0200", false},
 		{"a digest that is skipped comes after the gap", nil, inGap, info, "2026-03-29 01:00 +0100", "2026-03-29 03:00 +0200", true},
+		{"west of Greenwich too", nil, inGapAmerica, info, "2026-03-08 01:00 -0500", "2026-03-08 03:00 -0400", true},
+		{"and there the first of two", nil, inGapAmerica, info, "2026-11-01 01:00 -0400", "2026-11-01 02:30 -0500", true},
 		{"and after that on the next day", nil, inGap, info, "2026-03-29 03:00 +0200", "2026-03-30 02:30 +0200", true},
 		{"a digest that comes twice comes once", nil, inGap, info, "2026-10-25 01:00 +0200", "2026-10-25 02:30 +0200", true},
 		{"and not a second time", nil, inGap, info, "2026-10-25 02:31 +0200", "2026-10-26 02:30 +0100", true},
@@ -136,13 +139,13 @@ func TestTimesAreThoseOfAClockOnTheWall(t *testing.T) {
 		name := rapid.SampledFrom(zones).Draw(t, "zone")
 		loc := zone(name)
 		start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, rapid.IntRange(0, 365*38).Draw(t, "day"))
-		if rapid.Bool().Draw(t, "at a change") {
-			if _, change := start.In(loc).ZoneBounds(); !change.IsZero() {
-				start = change.Add(-48 * time.Hour)
-			}
-		}
-		now := start.Add(time.Duration(rapid.IntRange(0, 72*60*60).Draw(t, "second")) * time.Second)
 		at := rapid.IntRange(0, 24*60-1).Draw(t, "minute")
+		if _, change := start.In(loc).ZoneBounds(); !change.IsZero() && rapid.Bool().Draw(t, "at a change") {
+			start = change.Add(-25 * time.Hour)
+			before := change.Add(-time.Minute).In(loc)
+			at = (before.Hour()*60 + before.Minute() + at%240 + 24*60 - 120) % (24 * 60) // up to two hours from it
+		}
+		now := start.Add(time.Duration(rapid.IntRange(0, 27*60*60).Draw(t, "second")) * time.Second)
 		clock := backstay.TimeOfDay(fmt.Sprintf("%02d:%02d", at/60, at%60))
 		digest := backstay.Digest{Every: backstay.DigestDaily, At: clock, Zone: name}
 		if got, want := nextDigest(digest, now), watched(now, at, loc); !got.Equal(want) {

@@ -1,8 +1,10 @@
 package chat
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -272,3 +274,27 @@ func TestARedirectionIsNotFollowed(t *testing.T) {
 		}
 	}
 }
+
+func FuzzAddress(f *testing.F) {
+	for _, c := range cases {
+		f.Add(escaped(c.address))
+	}
+	env := notifytest.Env(notifytest.Takes, "")
+	env.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errNowhere }
+	f.Fuzz(func(t *testing.T, address string) {
+		c, err := open(settings.Values{"url": address}, env)
+		var wrong *settings.Error
+		if err != nil && !errors.As(err, &wrong) {
+			t.Errorf("open of %q = %v, want a *settings.Error", address, err)
+		}
+		if err != nil {
+			return
+		}
+		err = c.Send(t.Context(), notifytest.Message("m1"))
+		if err == nil || len(address) > 30 && strings.Contains(err.Error(), address) {
+			t.Errorf("Send to %q = %v", address, err)
+		}
+	})
+}
+
+var errNowhere = errors.New("there is nowhere to go")

@@ -3,17 +3,17 @@
 // The connection is encrypted, by STARTTLS or from its start, and the server's certificate verified; only a server on this machine may do
 // without. What mail programs need to put messages in order stands in the header: a Message-ID that is made of the message's ID, so that a
 // mail that comes twice is seen to be one, and References that put the messages of one thread together.
+//
+// All people of a channel get one mail. Those whom the server won't send it to are named in the error, and the others get it all the same:
+// an address that is no more keeps nobody from being told.
 package email
 
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/mail"
 	"strings"
 
@@ -37,14 +37,11 @@ func (c *channel) Send(ctx context.Context, m notify.Message) error {
 	}
 	within, cancel := context.WithTimeoutCause(ctx, notify.Timeout, fmt.Errorf("the mail wasn't taken within %v", notify.Timeout))
 	defer cancel()
-	err = c.server.send(within, msg)
-	switch {
-	case msg.IsDelivered(): // also if the server didn't wait for the good-bye
-		return nil
-	case within.Err() != nil:
+	err = c.server.send(within, msg, c.from.Address, c.to)
+	if err != nil && within.Err() != nil {
 		return context.Cause(within)
 	}
-	return c.server.explain(err)
+	return err
 }
 
 // compose makes the mail of a message that is clean.
@@ -92,50 +89,4 @@ func (c *channel) boundary() (string, error) {
 		return "", fmt.Errorf("read random bytes: %w", err)
 	}
 	return hex.EncodeToString(random), nil
-}
-
-// server is where mail is handed in.
-type server struct {
-	host     string
-	address  string // host and port
-	security string
-	config   *tls.Config
-	options  []gomail.Option
-	hidden   *strings.Replacer
-	dial     func(ctx context.Context, network, address string) (net.Conn, error)
-}
-
-// send hands one mail in. The connection is closed at the end and when ctx ends, which lets every wait on it return.
-func (s *server) send(ctx context.Context, msg *gomail.Msg) error {
-	var conn net.Conn
-	stop := func() bool { return true }
-	dial := func(dialCtx context.Context, network, _ string) (net.Conn, error) {
-		plain, err := s.dial(dialCtx, network, s.address)
-		if err != nil {
-			return nil, err
-		}
-		conn = plain
-		stop = context.AfterFunc(ctx, func() { plain.Close() })
-		return s.secure(dialCtx, plain)
-	}
-	client, err := gomail.NewClient(s.host, append([]gomail.Option{gomail.WithDialContextFunc(dial), gomail.WithTimeout(notify.Timeout)}, s.options...)...)
-	if err != nil {
-		return err
-	}
-	err = client.DialAndSendWithContext(ctx, msg)
-	stop()
-	if conn != nil {
-		conn.Close()
-	}
-	return err
-}
-
-// explain returns the error of a mail that was not handed in, with nothing secret in it.
-func (s *server) explain(err error) error {
-	shown := notify.Masked(s.hidden, err)
-	var refused *gomail.SendError
-	if errors.As(err, &refused) && !refused.IsTemp() && refused.ErrorCode() >= 500 {
-		return fmt.Errorf("%w: %w", notify.ErrRefused, shown)
-	}
-	return shown
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,14 +137,29 @@ func benchOf(security string) func(t *testing.T, mood notifytest.Mood) notifytes
 		if err != nil {
 			t.Fatal(err)
 		}
-		return notifytest.Bench{Channel: c, Secrets: []string{password, "AGJhY2t1cEBleGFtcGxlLmNvbQBwYXNzLTNmOWE4Yjdj"}, Received: func() []notifytest.Received {
+		sent := &counted{Channel: c}
+		return notifytest.Bench{Channel: sent, Secrets: []string{password, "AGJhY2t1cEBleGFtcGxlLmNvbQBwYXNzLTNmOWE4Yjdj"}, Received: func() []notifytest.Received {
 			var all []notifytest.Received
-			for _, d := range p.all(1) {
+			for _, d := range p.all(int(sent.n.Load())) {
 				all = append(all, parse(t, d.Content))
 			}
 			return all
 		}}
 	}
+}
+
+// counted counts what was taken, so that the test knows how many lines of the server to wait for.
+type counted struct {
+	notify.Channel
+	n atomic.Int64
+}
+
+func (c *counted) Send(ctx context.Context, m notify.Message) error {
+	err := c.Channel.Send(ctx, m)
+	if err == nil {
+		c.n.Add(1)
+	}
+	return err
 }
 
 // closedAddress returns one at which nobody listens any more.
@@ -244,6 +260,35 @@ func TestAMailIsMadeForPeopleAndForTheirPrograms(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q isn't in the page:\n%s", want, page)
 		}
+	}
+}
+
+func TestAnAddressThatIsNoMoreKeepsNobodyFromBeingTold(t *testing.T) {
+	p := newPostOffice(t, "picky", startTLS, user)
+	c, err := open(values(p, startTLS), notifytest.Env(notifytest.Takes, "127.0.0.1:"+p.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Send(t.Context(), notifytest.Message("m1"))
+	if !errors.Is(err, notify.ErrRefused) || !strings.Contains(err.Error(), "bo@example.com") || strings.Contains(err.Error(), "ana@") {
+		t.Errorf("Send = %v, want ErrRefused that names bo", err)
+	}
+	if all := p.all(1); len(all) != 1 || strings.Join(all[0].To, " ") != "ana@example.com" {
+		t.Errorf("%+v arrived, want one for ana", all)
+	}
+}
+
+func TestIfOneIsToBeTriedLaterAllAre(t *testing.T) {
+	p := newPostOffice(t, "grey", startTLS, user)
+	c, err := open(values(p, startTLS), notifytest.Env(notifytest.Takes, "127.0.0.1:"+p.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Send(t.Context(), notifytest.Message("m1")); err == nil || errors.Is(err, notify.ErrRefused) {
+		t.Errorf("Send = %v, want an error that isn't ErrRefused", err)
+	}
+	if all := p.all(0); len(all) != 0 { // else the others would get it again and again
+		t.Errorf("%+v arrived", all)
 	}
 }
 

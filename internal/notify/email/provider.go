@@ -21,7 +21,7 @@ const (
 // Provider is the kind of channel that is mail.
 var Provider = notify.Provider{Kind: "email", Title: "E-mail", Open: open, Fields: []settings.Field{
 	host,
-	{Name: "port", Title: "Port", Kind: settings.Number, Help: "Default 587, with TLS from the start 465, on this machine 25."},
+	port,
 	security,
 	{Name: "user", Title: "User", Help: "With which Backstay signs in at the server; often the whole address. Empty: it doesn't."},
 	{Name: "password", Title: "Password", Kind: settings.Secret, Help: "Of the user; some providers want one made for a single program."},
@@ -32,7 +32,7 @@ var Provider = notify.Provider{Kind: "email", Title: "E-mail", Open: open, Field
 
 var (
 	host     = settings.Field{Name: "host", Title: "Server", Required: true, Help: "The name of the mail server, such as smtp.example.com."}
-	port     = settings.Field{Name: "port", Title: "Port"}
+	port     = settings.Field{Name: "port", Title: "Port", Kind: settings.Number, Help: "Default 587, with TLS from the start 465, without encryption 25."}
 	security = settings.Field{Name: "security", Title: "Security", Kind: settings.Choice, Choices: []string{startTLS, implicitTLS, none}, Default: startTLS,
 		Help: "How the connection is encrypted: by the command STARTTLS, or with TLS from its start. Without encryption mail goes to this machine only."}
 	from = settings.Field{Name: "from", Title: "From", Required: true, Help: "The sender's address, such as Backstay <backup@example.com>."}
@@ -65,7 +65,8 @@ func open(v settings.Values, env notify.Env) (notify.Channel, error) {
 	config.ServerName = v["host"]
 	c.server = &server{host: v["host"], address: net.JoinHostPort(v["host"], strconv.Itoa(number)), security: v["security"], dial: env.Dial, config: config,
 		hidden: notify.Hide(v["password"], "\x00"+v["user"]+"\x00"+v["password"])}
-	c.server.options = []gomail.Option{gomail.WithPort(number), gomail.WithHELO(env.Hostname), gomail.WithTLSConfig(config), gomail.WithTLSPolicy(policy(v["security"]))}
+	c.server.options = []gomail.Option{gomail.WithPort(number), gomail.WithHELO(env.Hostname), gomail.WithTLSConfig(config),
+		gomail.WithTLSPolicy(policy(v["security"]))}
 	if v["user"] != "" {
 		c.server.options = append(c.server.options, gomail.WithUsername(v["user"]), gomail.WithPassword(v["password"]),
 			gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))

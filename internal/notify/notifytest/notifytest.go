@@ -113,10 +113,18 @@ func refused(t *testing.T, open func(Mood) Bench) {
 }
 
 func busy(t *testing.T, open func(Mood) Bench) {
-	if err := open(Busy).Channel.Send(t.Context(), Message("m1")); err == nil || errors.Is(err, notify.ErrRefused) {
+	err := open(Busy).Channel.Send(t.Context(), Message("m1"))
+	if err == nil || errors.Is(err, notify.ErrRefused) {
 		t.Errorf("Send to a busy receiver = %v, want an error that isn't ErrRefused", err)
 	}
+	var later *notify.LaterError
+	if errors.As(err, &later) && later.After != pause {
+		t.Errorf("Send to a busy receiver = %v to try after %v, want %v", err, later.After, pause)
+	}
 }
+
+// pause is what a busy receiver asks for, if it can.
+const pause = 2 * time.Minute
 
 func away(t *testing.T, open func(Mood) Bench) {
 	if err := open(Away).Channel.Send(t.Context(), Message("m1")); err == nil || errors.Is(err, notify.ErrRefused) {

@@ -56,7 +56,9 @@ func NewReceiver(t *testing.T, mood Mood, answer string, hosts ...string) *Recei
 	server.StartTLS()
 	t.Cleanup(func() { close(closing); server.Close() })
 	if mood == Away {
-		server.Listener.Close()
+		if err := server.Listener.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r.Env = Env(mood, server.Listener.Addr().String())
 	return r
@@ -66,12 +68,12 @@ func (r *Receiver) answer(w http.ResponseWriter, request *http.Request, body []b
 	switch mood {
 	case Refuses:
 		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintf(w, "%s %s %v %s", request.Host, request.URL, request.Header, body)
+		_, _ = fmt.Fprintf(w, "%s %s %v %s", request.Host, request.URL, request.Header, body)
 		return
 	case Busy:
-		w.Header().Set("Retry-After", "120")
+		w.Header().Set("Retry-After", fmt.Sprint(pause.Seconds()))
 		w.WriteHeader(http.StatusTooManyRequests)
-		fmt.Fprintf(w, "%s %v %s", request.URL, request.Header, body)
+		_, _ = fmt.Fprintf(w, "%s %v %s", request.URL, request.Header, body)
 		return
 	case Hangs:
 		select {
@@ -88,7 +90,7 @@ func (r *Receiver) answer(w http.ResponseWriter, request *http.Request, body []b
 	}
 	r.requests = append(r.requests, Request{Method: request.Method, Host: request.Host, Path: request.URL.Path, Query: request.URL.RawQuery,
 		Header: request.Header, Body: bytes.Clone(body)})
-	io.WriteString(w, answer)
+	_, _ = io.WriteString(w, answer)
 }
 
 // Requests returns what has arrived so far.

@@ -35,7 +35,7 @@ func sign(keys []key, id string, now time.Time, body []byte) string {
 	var all []string
 	for _, k := range keys {
 		h := hmac.New(sha256.New, k)
-		fmt.Fprintf(h, "%s.%d.%s", id, now.Unix(), body)
+		h.Write(fmt.Appendf(nil, "%s.%d.%s", id, now.Unix(), body))
 		all = append(all, "v1,"+base64.StdEncoding.EncodeToString(h.Sum(nil)))
 	}
 	return strings.Join(all, " ")

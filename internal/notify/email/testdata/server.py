@@ -1,5 +1,6 @@
 # A mail server for tests: aiosmtpd with STARTTLS or TLS from the start, and sign-in. It writes its port, and then a line of JSON for each
-# mail that it takes. What it does with mails is the first argument: takes, refuses, busy, hangs, denies (the sign-in).
+# mail that it takes. What it does with mails is the first argument: takes, refuses, busy, hangs, denies (the sign-in),
+# picky (refuses bo), grey (asks to come later for bo).
 import asyncio, base64, json, ssl, sys
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
@@ -10,6 +11,10 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if mood == "refuses":
             return "550 5.1.1 nobody of that name, and the password is " + password
+        if mood == "picky" and address.startswith("bo@"):
+            return "550 5.1.1 nobody of that name"
+        if mood == "grey" and address.startswith("bo@"):
+            return "450 4.2.0 later"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
