@@ -43,11 +43,15 @@ func (a *App) startUpkeep(ctx context.Context) error {
 }
 
 func (a *App) startUpkeepOf(ctx context.Context, tx *db.Tx, r backstay.Repository) error {
-	forgot, err := tx.LastRun(ctx, backstay.RunForget, r.ID, backstay.Succeeded)
+	pruned, err := tx.LastRun(ctx, backstay.RunPrune, r.ID, backstay.Succeeded)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}
-	if err == nil && forgot.Figures.Changed > 0 { // something was forgotten, whose data may now be free
+	forgot, err := tx.ForgotSince(ctx, r.ID, pruned.CreatedAt)
+	if err != nil {
+		return err
+	}
+	if forgot { // data may be free
 		if err := a.startIfOlder(ctx, tx, r, backstay.Run{Kind: backstay.RunPrune}, pruneEvery); err != nil {
 			return err
 		}

@@ -25,6 +25,9 @@ const lockWait = 10 * time.Minute
 // sampled is the part of the packs that a verification of the level "sample" reads.
 const sampled = "5%"
 
+// errJumped means that the time is not sure enough to remove anything by it.
+var errJumped = backstay.Errorf(backstay.Conflict, "the clock of the server has jumped: nothing is removed until the time is sure")
+
 // eachRepository does something with each repository of the run. One that fails does not keep the others from it.
 func (e *execution) eachRepository(ctx context.Context, do func(ctx context.Context, r *opened) error) (backstay.RunState, error) {
 	if len(e.run.Repositories) == 0 {
@@ -167,6 +170,9 @@ func (e *execution) count(change func(*backstay.Figures)) {
 func (e *execution) unprotected(ctx context.Context, r *opened, groups []runner.Forgotten) (doomed []crypto.ID, err error) {
 	var kept []string
 	err = e.app.DB.Read(ctx, func(tx *db.Tx) error {
+		if held, err := e.app.clockHeld(ctx, tx); err != nil || held {
+			return errors.Join(err, errJumped)
+		}
 		kept, err = tx.ProtectedSnapshots(ctx, r.record.ID)
 		return err
 	})
