@@ -182,10 +182,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = s.http.Close() // whoever still listens to events is cut off
 		}
-		<-ended
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
+		if closed := <-ended; !errors.Is(closed, http.ErrServerClosed) {
+			err = errors.Join(err, closed)
+		}
 	}
 	<-working
 	return errors.Join(err, s.close())
