@@ -223,11 +223,12 @@ func (a *addition) take(ctx context.Context, some []change) error {
 	})
 }
 
-// end lets the versions of paths end, which are given by directory and name.
+// end lets the versions of paths end, which are given by directory and name. The plus signs keep SQLite from looking for them among all
+// versions of the series.
 func (a *addition) end(ctx context.Context, t session, keys []any) error {
 	return inBatches(keys, 2, func(some []any, n int) error {
 		return t.exec(ctx, `WITH k (dir, name) AS (VALUES `+keyTuples(n, 2)+`) UPDATE versions SET until = ? FROM k
-			WHERE versions.dir = k.dir AND versions.name = k.name AND versions.series = ? AND versions.until = ? AND versions.first < ?`,
+			WHERE versions.dir = k.dir AND versions.name = k.name AND +versions.series = ? AND versions.until = ? AND +versions.first < ?`,
 			append(some[:len(some):len(some)], a.moment, a.series, forever, a.moment)...)
 	})
 }

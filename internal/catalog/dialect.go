@@ -22,6 +22,7 @@ type dialect struct {
 	missing      func(err error) bool // the error means that there is no catalogue
 	damaged      func(err error) bool // the error means that the file is no database, or not a sound one
 	numbered     bool                 // placeholders are $1, $2
+	isolation    sql.IsolationLevel   // by which a transaction sees one moment
 	lock, unlock string               // statements by which writers wait for each other
 	settle       []string             // what makes answers quick after many changes
 

@@ -25,15 +25,16 @@ func postgres(url string) (*dialect, error) {
 		return db, db, nil
 	}
 	return &dialect{
-		connect:  open,
-		drop:     func(ctx context.Context) error { return dropSchema(ctx, *config) },
-		schema:   postgresSchema,
-		missing:  isState("42P01", "3F000"), // no such table, no such schema
-		damaged:  isState("XX001", "XX002"),
-		numbered: true,
-		lock:     `SELECT pg_advisory_lock(718281828459045)`,
-		unlock:   `SELECT pg_advisory_unlock(718281828459045)`,
-		settle:   []string{`SELECT gin_clean_pending_list('names_grams')`, `ANALYZE versions, names, dirs, moments, snapshots`},
+		connect:   open,
+		drop:      func(ctx context.Context) error { return dropSchema(ctx, *config) },
+		schema:    postgresSchema,
+		missing:   isState("42P01", "3F000"), // no such table, no such schema
+		damaged:   isState("XX001", "XX002"),
+		numbered:  true,
+		isolation: sql.LevelRepeatableRead,
+		lock:      `SELECT pg_advisory_lock(718281828459045)`,
+		unlock:    `SELECT pg_advisory_unlock(718281828459045)`,
+		settle:    []string{`SELECT gin_clean_pending_list('names_grams')`, `ANALYZE versions, names, dirs, moments, snapshots`},
 		names: func(p pattern) (string, []any) {
 			return `SELECT n.id FROM names n WHERE n.folded LIKE ?`, []any{p.like()}
 		},

@@ -57,13 +57,17 @@ const defaultLimit = 50
 
 // Search returns a page of what a query finds: each path of a source once.
 func (c *Catalog) Search(ctx context.Context, q Query) (Page, error) {
-	page, err := c.search(ctx, q)
+	var page Page
+	err := c.read(ctx, func(s session) (err error) {
+		page, err = c.search(ctx, s, q)
+		return err
+	})
 	return page, c.fail("search the catalogue", err)
 }
 
-func (c *Catalog) search(ctx context.Context, q Query) (Page, error) {
+func (c *Catalog) search(ctx context.Context, s session, q Query) (Page, error) {
 	q.Limit = cmp.Or(max(q.Limit, 0), defaultLimit)
-	f := finder{s: c.session(), query: q, pattern: patternOf(q.Text), from: dawn, to: forever, limits: c.limits, work: c.limits.patience}
+	f := finder{s: s, query: q, pattern: patternOf(q.Text), from: dawn, to: forever, limits: c.limits, work: c.limits.patience}
 	if !q.From.IsZero() {
 		f.from = momentOf(q.From)
 	}
@@ -117,6 +121,7 @@ type finder struct {
 	ranges   [][2]int64         // the numbers of names in the scopes
 	series   map[int64]series   // in the scopes
 	all      bool               // the scopes are all there is
+	dirs     map[int64]bool     // those that the pattern allows; nil if they are not known
 	place    key                // behind which to go on
 	work     int                // how much may still be looked at
 }
