@@ -39,6 +39,9 @@ func (f *finder) gather(ctx context.Context) (keys []key, complete bool, err err
 	if parent, ok := f.pattern.parent(); ok && !complete && err == nil {
 		keys, complete, err = f.byDir(ctx, parent)
 	}
+	if !complete && err == nil {
+		keys, complete, err = f.byScope(ctx)
+	}
 	if !complete || err != nil {
 		return nil, false, err
 	}
@@ -83,17 +86,29 @@ func (f *finder) byDir(ctx context.Context, parent pattern) (keys []key, complet
 	return f.versions(ctx, "dir", slices.Collect(maps.Keys(dirs)))
 }
 
-// versions returns those with a name, or a directory, of some, and false if they are more than a few.
+// versions returns those with a name, or a directory, of some, if these are a few. Of those in directories it leaves out whose names
+// don't match.
 func (f *finder) versions(ctx context.Context, column string, ids []int64) (keys []key, complete bool, err error) {
+	query, args, n := `SELECT v.first, v.series, v.dir, v.name, 1 FROM versions v WHERE v.`, []any(nil), 0
+	if column == "dir" && f.pattern.text != "" {
+		condition, more := f.s.d.check(f.pattern)
+		query = `SELECT v.first, v.series, v.dir, v.name, CASE WHEN ` + condition + ` THEN 1 ELSE 0 END
+			FROM versions v CROSS JOIN names n WHERE n.id = v.name AND v.`
+		args = more
+	}
 	for some := range slices.Chunk(ids, batch) {
-		err := f.s.each(ctx, `SELECT first, series, dir, name FROM versions WHERE `+column+` IN `+tuples(1, len(some))+` LIMIT ?`,
-			append(anys(some), f.limits.few+1-len(keys)), func(scan func(...any) error) error {
+		err := f.s.each(ctx, query+column+` IN `+tuples(1, len(some))+` LIMIT ?`,
+			append(append(slices.Clone(args), anys(some)...), f.limits.few+1-n), func(scan func(...any) error) error {
 				var k key
-				err := scan(&k.first, &k.series, &k.dir, &k.name)
-				keys = append(keys, k)
+				var matches int
+				err := scan(&k.first, &k.series, &k.dir, &k.name, &matches)
+				if matches == 1 {
+					keys = append(keys, k)
+				}
+				n++
 				return err
 			})
-		if err != nil || len(keys) > f.limits.few {
+		if err != nil || n > f.limits.few {
 			return nil, false, err
 		}
 	}
@@ -242,7 +257,7 @@ func (f *finder) scanSlice(ctx context.Context, from, end key) (keys []key, err 
 	err = f.s.each(ctx, query+` ORDER BY v.dir, v.name`, args, func(scan func(...any) error) error {
 		k := from
 		err := scan(&k.dir, &k.name)
-		if f.dirs == nil || f.dirs[k.dir] {
+		if (f.dirs == nil || f.dirs[k.dir]) && f.scope.has(k) {
 			keys = append(keys, k)
 		}
 		return err

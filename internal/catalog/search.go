@@ -122,6 +122,7 @@ type finder struct {
 	series   map[int64]series   // in the scopes
 	all      bool               // the scopes are all there is
 	dirs     map[int64]bool     // those that the pattern allows; nil if they are not known
+	scope    *narrow            // nil if it isn't worth knowing
 	place    key                // behind which to go on
 	work     int                // how much may still be looked at
 }
