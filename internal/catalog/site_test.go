@@ -23,6 +23,7 @@ import (
 	"github.com/backstay/backstay/engine/tree"
 	"github.com/backstay/backstay/entry"
 	"github.com/backstay/backstay/internal/catalog"
+	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/mem"
 	"github.com/backstay/backstay/test/quickrepo"
 	"github.com/backstay/backstay/test/servers"
@@ -61,6 +62,7 @@ type place struct {
 	name  string
 	repo  *repo.Repo
 	made  map[crypto.ID]*record // by ID of the snapshot
+	gone  map[crypto.ID]*record // those that were forgotten
 	moved time.Time             // of the last snapshot
 	lost  map[string]bool       // directories whose trees are not saved
 }
@@ -71,9 +73,11 @@ type record struct {
 	files    files
 }
 
-func newPlace(t *testing.T, name string) *place {
-	r, _ := quickrepo.Init(t, mem.New(), 2, quickrepo.Polynomial, repo.Options{})
-	return &place{t: t, name: name, repo: r, made: make(map[crypto.ID]*record), moved: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+func newPlace(t *testing.T, name string) *place { return newPlaceIn(t, name, mem.New()) }
+
+func newPlaceIn(t *testing.T, name string, b storage.Backend) *place {
+	r, _ := quickrepo.Init(t, b, 2, quickrepo.Polynomial, repo.Options{})
+	return &place{t: t, name: name, repo: r, made: make(map[crypto.ID]*record), gone: make(map[crypto.ID]*record), moved: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 }
 
 // take makes a snapshot of a source.
@@ -138,6 +142,7 @@ func (p *place) forget(id crypto.ID) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	p.gone[id] = p.made[id]
 	delete(p.made, id)
 }
 
