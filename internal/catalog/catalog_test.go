@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backstay/backstay/engine/differ"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/entry"
@@ -355,4 +357,44 @@ func TestTwoProcessesFillOneDatabaseAtOnce(t *testing.T) {
 	if got := answers(t, open(t, url), "host-a"); got != want {
 		t.Errorf("it answers\n%s\nwant\n%s", got, want)
 	}
+}
+
+func TestAnAddThatWasBrokenOffIsUndoneByTheNextOne(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		c, p := open(t, url), newPlace(t, "r")
+		c.Tiny()
+		all := make(files)
+		for i := range 20 {
+			all[fmt.Sprintf("file%02d", i)] = plain(0)
+		}
+		base := p.take("s", p.moved, all)
+		p.fill(c)
+		diff := func(r *record) iter.Seq2[differ.Change, error] {
+			must(t, p.repo.LoadIndex(t.Context()))
+			return differ.Diff(t.Context(), p.repo, base.snapshot.Tree, r.snapshot.Tree, differ.Options{})
+		}
+		for n := range 20 {
+			other := make(files)
+			for path := range all {
+				other[path] = plain(int64(n + 1))
+			}
+			broken := p.take("s", p.moved.Add(time.Duration(n+1)*time.Hour), other)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			ref := p.ref(base)
+			if err := c.Add(ctx, p.ref(broken), &ref, stopAfter(n, cancel, diff(broken))); err == nil {
+				t.Fatalf("Add that is cancelled after %d changes = nil", n)
+			}
+			cancel(nil)
+			p.forget(broken.snapshot.ID)
+			all[fmt.Sprintf("file%02d", n)] = plain(int64(n + 1)) // and nothing else
+			next := p.take("s", p.moved.Add(time.Duration(n+1)*time.Hour), all)
+			must(t, c.Add(t.Context(), p.ref(next), &ref, diff(next)))
+			base = next
+		}
+		w := &world{T: t, c: c, places: []*place{p}, all: make(map[string]bool)}
+		for path := range all {
+			w.all[path] = true
+		}
+		w.compareHistories("s")
+	})
 }

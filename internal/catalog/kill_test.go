@@ -52,7 +52,7 @@ func TestAProcessThatIsKilledLeavesWholeSnapshots(t *testing.T) {
 			t.Error("no process was killed before it was done")
 		}
 		p.fill(w.c)
-		w.compareHistories()
+		w.compareHistories(sources...)
 		w.empty()
 	})
 }
@@ -71,7 +71,7 @@ func (w *world) compareWhatIsIn(p *place) {
 			p.made[s.ID] = made[s.ID]
 		}
 	}
-	w.compareHistories()
+	w.compareHistories(sources...)
 	w.Logf("%d of %d snapshots are in", len(known), len(made))
 }
 
