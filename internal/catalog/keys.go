@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 )
 
 // group is how many keys are judged at once.
@@ -70,7 +69,7 @@ func (f *finder) byDir(ctx context.Context, parent pattern) (keys []key, complet
 			var id int64
 			var path []byte
 			err := scan(&id, &path)
-			if strings.HasSuffix("/"+fold(string(path)), f.pattern.dir) {
+			if f.pattern.within(string(path)) {
 				dirs[id] = true
 			}
 			return err
@@ -86,16 +85,16 @@ func (f *finder) byDir(ctx context.Context, parent pattern) (keys []key, complet
 	return f.versions(ctx, "dir", slices.Collect(maps.Keys(dirs)))
 }
 
-// versions returns those with a name, or a directory, of some, if these are a few. Of those in directories it leaves out whose names
-// don't match.
+// versions returns those with a name, or a directory, of some, if these are a few. It leaves out what can't be a hit.
 func (f *finder) versions(ctx context.Context, column string, ids []int64) (keys []key, complete bool, err error) {
-	query, args, n := `SELECT v.first, v.series, v.dir, v.name, 1 FROM versions v WHERE v.`, []any(nil), 0
+	condition, args := f.early()
+	from := `versions v WHERE v.`
 	if column == "dir" && f.pattern.text != "" {
-		condition, more := f.s.d.check(f.pattern)
-		query = `SELECT v.first, v.series, v.dir, v.name, CASE WHEN ` + condition + ` THEN 1 ELSE 0 END
-			FROM versions v CROSS JOIN names n WHERE n.id = v.name AND v.`
-		args = more
+		matches, more := f.s.d.check(f.pattern)
+		condition, args = condition+` AND `+matches, append(args, more...)
+		from = `versions v CROSS JOIN names n WHERE n.id = v.name AND v.`
 	}
+	query, n := `SELECT v.first, v.series, v.dir, v.name, CASE WHEN `+condition+` THEN 1 ELSE 0 END FROM `+from, 0
 	for some := range slices.Chunk(ids, batch) {
 		err := f.s.each(ctx, query+column+` IN `+tuples(1, len(some))+` LIMIT ?`,
 			append(append(slices.Clone(args), anys(some)...), f.limits.few+1-n), func(scan func(...any) error) error {
@@ -113,6 +112,18 @@ func (f *finder) versions(ctx context.Context, column string, ids []int64) (keys
 		}
 	}
 	return keys, true, nil
+}
+
+// early is the part of judging a version v that takes no other rows.
+func (f *finder) early() (condition string, args []any) {
+	condition, args = `v.first <= ?`, []any{f.to}
+	if f.query.Type != "" {
+		condition, args = condition+` AND v.type = ?`, append(args, number(f.query.Type))
+	}
+	if f.from > dawn {
+		condition, args = condition+` AND v.until > ?`, append(args, f.from)
+	}
+	return condition, args
 }
 
 // matching returns the names in the scopes that match the pattern, or more than a few of them.
@@ -243,8 +254,10 @@ func (f *finder) sliceEnd(ctx context.Context, m moment, from key, n int) (end k
 
 // scanSlice returns the matching keys of a moment behind a place, up to another one or to the end.
 func (f *finder) scanSlice(ctx context.Context, from, end key) (keys []key, err error) {
-	query := `SELECT v.dir, v.name FROM versions v CROSS JOIN names n WHERE n.id = v.name AND v.series = ? AND v.first = ? AND (v.dir, v.name) > (?, ?)`
-	args := []any{from.series, from.first, from.dir, from.name}
+	condition, early := f.early()
+	query := `SELECT v.dir, v.name FROM versions v CROSS JOIN names n WHERE n.id = v.name AND v.series = ? AND v.first = ?
+		AND (v.dir, v.name) > (?, ?) AND ` + condition
+	args := append([]any{from.series, from.first, from.dir, from.name}, early...)
 	if end != (key{}) {
 		query += ` AND (v.dir, v.name) <= (?, ?)`
 		args = append(args, end.dir, end.name)
