@@ -201,10 +201,3 @@ func (e *execution) prune(ctx context.Context) (backstay.RunState, error) {
 		return e.app.measure(ctx, r)
 	})
 }
-
-// catalogue lists what is in a repository.
-func (e *execution) catalogue(ctx context.Context) (backstay.RunState, error) {
-	return e.eachRepository(ctx, func(ctx context.Context, r *opened) error {
-		return errors.Join(e.app.recordSnapshots(ctx, r), e.app.measure(ctx, r))
-	})
-}
