@@ -158,7 +158,9 @@ func TestARepositoryThatCannotBeReachedFailsTheRunWithItsReason(t *testing.T) {
 		if failed.State != "failed" || failed.Failure == nil || !strings.HasPrefix(failed.Failure.Code, "BST-") || failed.Failure.Hint == "" {
 			t.Fatalf("run = %+v, failure %+v", failed, failed.Failure)
 		}
-		var log struct{ Items []struct{ Level, Text string } }
+		var log struct {
+			Items []struct{ Level, Text string }
+		}
 		s.Owner.Get(t, "/runs/"+failed.ID+"/log", &log)
 		if len(log.Items) == 0 || strings.Contains(fmt.Sprint(log.Items), repositoryPassword) {
 			t.Errorf("log = %+v", log.Items)

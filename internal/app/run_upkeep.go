@@ -31,7 +31,7 @@ func (e *execution) eachRepository(ctx context.Context, do func(ctx context.Cont
 		return "", errNothing
 	}
 	for _, id := range e.run.Repositories {
-		r, err := e.app.openRepository(ctx, id, "", e.event)
+		r, err := e.app.openRepository(ctx, id, openOptions{progress: e.event})
 		if err == nil {
 			err = do(ctx, r)
 		}
