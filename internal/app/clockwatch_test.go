@@ -60,7 +60,7 @@ func TestClockJumpsStartNothingTwiceAndForgetNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for _, run := range r.runs(a, map[string]string{"state": "pending"}) {
+			for _, run := range r.backups(a, map[string]string{"state": "pending"}) {
 				if started[run.DueAt]++; started[run.DueAt] > 1 {
 					t.Fatalf("a second run is started for %s", run.DueAt)
 				}
@@ -85,12 +85,12 @@ func TestClockJumpsStartNothingTwiceAndForgetNothing(t *testing.T) {
 		if _, err := a.StartDue(r.ctx); err != nil {
 			t.Fatal(err)
 		}
-		before := len(r.runs(a, map[string]string{"trigger": "schedule", "plan": p.ID}))
+		before := len(r.backups(a, map[string]string{"trigger": "schedule", "plan": p.ID}))
 		r.clock.jump(time.Hour)
 		if _, err := a.StartDue(r.ctx); err != nil {
 			t.Fatal(err)
 		}
-		if after := len(r.runs(a, map[string]string{"trigger": "schedule", "plan": p.ID})); after != before+1 && started[r.clock.Now().Truncate(time.Hour)] == 0 {
+		if after := len(r.backups(a, map[string]string{"trigger": "schedule", "plan": p.ID})); after != before+1 && started[r.clock.Now().Truncate(time.Hour)] == 0 {
 			t.Errorf("the plan stands still: %d runs before its due time, %d after", before, after)
 		}
 	})
@@ -165,7 +165,9 @@ func TestAForgetWaitsWhenTheClockHasJumpedJustNow(t *testing.T) {
 			t.Fatal("no run")
 		}
 		r.clock.jump(2 * time.Hour)
-		if r.work(a, "a"); r.snapshots(a) != 2 {
+		for r.work(a, "a") {
+		}
+		if r.snapshots(a) != 2 {
 			t.Errorf("%d snapshots are left, want 2", r.snapshots(a))
 		}
 	})

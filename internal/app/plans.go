@@ -20,6 +20,9 @@ func (a *App) plans() *Noun[backstay.Plan, *backstay.Plan] {
 			if err := p.Check(); err != nil {
 				return err
 			}
+			if err := a.Places.CheckRate(p.Upload); err != nil {
+				return backstay.Errorf(backstay.Invalid, "plan %q: %w", p.Name, err).OnField("upload")
+			}
 			if err := t.planNames(p); err != nil {
 				return err
 			}
@@ -199,6 +202,9 @@ func (a *App) startDue(ctx context.Context, tx *db.Tx, p backstay.Plan) (run bac
 	}
 	made := a.runOf(p, backstay.Server, "schedule")
 	made.DueAt = handled
+	if made.Type, err = fullOrNot(ctx, tx, p, now); err != nil {
+		return run, err
+	}
 	if !due.Start {
 		made.State, made.EndedAt = backstay.Missed, &now
 		made.Failure = &backstay.Failure{Code: missedCode, Text: "the server did not run when it was due", Hint: "Let the plan catch up on missed runs, or start it now."}
@@ -229,6 +235,25 @@ func (a *App) handled(ctx context.Context, tx *db.Tx, p backstay.Plan, now time.
 		last = now
 	}
 	return last, nil
+}
+
+// fullOrNot returns the plan's type, or full if a full backup is due by the plan's other schedule.
+func fullOrNot(ctx context.Context, tx *db.Tx, p backstay.Plan, now time.Time) (string, error) {
+	if p.FullSchedule.Every == "" {
+		return p.Type, nil
+	}
+	last, err := tx.LastFull(ctx, p.ID)
+	if errors.Is(err, db.ErrNotFound) {
+		return "full", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	due, err := p.FullSchedule.Next(last, p.ID)
+	if err != nil || due.IsZero() || due.After(now) {
+		return p.Type, err
+	}
+	return "full", nil
 }
 
 // runOf is a new run of a plan.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/app"
+	"github.com/backstay/backstay/internal/catalog"
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/secret"
 	"github.com/backstay/backstay/settings"
@@ -101,11 +103,20 @@ func (r *rig) process(clocks ...*wall) *app.App {
 			r.t.Error(err)
 		}
 	})
+	c, err := catalog.Open(r.ctx, filepath.Join(r.t.TempDir(), "catalogue.db"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			r.t.Error(err)
+		}
+	})
 	clk := r.clock
 	if len(clocks) > 0 {
 		clk = clocks[0]
 	}
-	return app.New(app.Options{DB: d, Clock: clk, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler), Ring: r.ring, Places: places{r}, Data: r.t.TempDir(), Hostname: "host"})
+	return app.New(app.Options{DB: d, Clock: clk, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler), Ring: r.ring, Places: places{r}, Catalog: c, Data: r.t.TempDir(), Hostname: "host"})
 }
 
 // places is an app.Places of the rig.
@@ -115,6 +126,7 @@ func (places) StorageKinds() []app.Kind                         { return nil }
 func (places) SourceKinds() []app.Kind                          { return nil }
 func (places) CheckStorage(app.Place) ([]settings.Field, error) { return nil, nil }
 func (places) CheckSource(app.Place) ([]settings.Field, error)  { return nil, nil }
+func (places) CheckRate(string) error                           { return nil }
 func (places) LocalPath(app.Place) (string, bool)               { return "", false }
 func (p places) OpenStorage(at app.Place) (storage.Backend, int, error) {
 	p.r.mu.Lock()
@@ -232,9 +244,14 @@ func (r *rig) run(a *app.App, id string) backstay.Run {
 	return must(r, run, err)
 }
 
-// runs lists those that meet filters, the oldest first.
-func (r *rig) runs(a *app.App, filters map[string]string) []backstay.Run {
+// backups lists the backups that meet filters, the oldest first.
+func (r *rig) backups(a *app.App, filters map[string]string) []backstay.Run {
 	r.t.Helper()
+	filters = maps.Clone(filters)
+	if filters == nil {
+		filters = map[string]string{}
+	}
+	filters["kind"] = "backup"
 	page, _, err := a.Runs.List(r.ctx, backstay.Server, app.List{Limit: 1000, Sort: "created_at", Filters: filters})
 	return must(r, page, err)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/db"
+	"github.com/backstay/backstay/internal/doctor"
 	"github.com/backstay/backstay/progress"
 )
 
@@ -17,7 +18,7 @@ import (
 var (
 	errCancelled = errors.New("somebody cancelled it")
 	errLost      = errors.New("another process has taken it over")
-	errTimeout   = errors.New("it took longer than its plan allows")
+	errTimeout   = doctor.Mark(errors.New("it took longer than its plan allows"), "run-timeout")
 	errStopped   = errors.New("the server was stopped")
 )
 

@@ -223,11 +223,13 @@ func (a *addition) take(ctx context.Context, some []change) error {
 	})
 }
 
-// end lets the versions of paths end, which are given by directory and name.
+// end lets the versions of paths end, which are given by directory and name. Like elsewhere CROSS JOIN keeps SQLite from going through all
+// versions to look for each among the keys.
 func (a *addition) end(ctx context.Context, t session, keys []any) error {
 	return inBatches(keys, 2, func(some []any, n int) error {
-		return t.exec(ctx, `WITH k (dir, name) AS (VALUES `+keyTuples(n, 2)+`) UPDATE versions SET until = ? FROM k
-			WHERE versions.dir = k.dir AND versions.name = k.name AND versions.series = ? AND versions.until = ? AND versions.first < ?`,
+		return t.exec(ctx, `WITH k (dir, name) AS (VALUES `+keyTuples(n, 2)+`) UPDATE versions SET until = ? WHERE (dir, name, series, first) IN
+			(SELECT v.dir, v.name, v.series, v.first FROM k CROSS JOIN versions v
+			WHERE v.dir = k.dir AND v.name = k.name AND v.series = ? AND v.until = ? AND v.first < ?)`,
 			append(some[:len(some):len(some)], a.moment, a.series, forever, a.moment)...)
 	})
 }

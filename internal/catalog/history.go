@@ -18,11 +18,14 @@ type Stay struct {
 
 // History returns every version of a path of the scope's source, newest first. Outside of the scope there are none.
 func (c *Catalog) History(ctx context.Context, in Scope, path string) ([]Stay, error) {
-	h := history{s: c.session(), snapshots: make(map[int64][]dated)}
 	if len(in.Prefixes) > 0 && !slices.ContainsFunc(in.Prefixes, func(prefix string) bool { return below(prefix, path) }) {
 		return nil, nil
 	}
-	err := h.read(ctx, in.Source, path)
+	h := history{snapshots: make(map[int64][]dated), last: make(map[int64]int)}
+	err := c.read(ctx, func(s session) error {
+		h.s = s
+		return h.read(ctx, in.Source, path)
+	})
 	return h.stays, c.fail("read the history of a path", err)
 }
 
@@ -104,9 +107,6 @@ func (h *history) add(ctx context.Context, r historyRow) error {
 			later.Snapshots = append(stay.Snapshots, later.Snapshots...)
 			return nil
 		}
-	}
-	if h.last == nil {
-		h.last = make(map[int64]int)
 	}
 	h.last[r.series] = len(h.stays)
 	h.stays = append(h.stays, stay)

@@ -93,6 +93,16 @@ func anys(ns []int64) []any {
 	return args
 }
 
+// read calls fn with what the catalogue was at one moment, whoever writes meanwhile.
+func (c *Catalog) read(ctx context.Context, fn func(s session) error) error {
+	tx, err := c.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: c.d.isolation})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was changed
+	return fn(session{d: c.d, on: tx})
+}
+
 // writer is the one who writes.
 type writer struct {
 	c    *Catalog

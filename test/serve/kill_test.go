@@ -130,6 +130,9 @@ func (s *site) sound(t *testing.T, p *process, in *installation, started int) {
 	last := map[string]backstay.Run{}
 	succeeded := 0
 	for _, run := range p.runs(t) {
+		if run.Kind != backstay.RunBackup {
+			continue
+		}
 		switch run.State {
 		case backstay.Succeeded:
 			succeeded++
