@@ -14,5 +14,6 @@ func (a *API) register() {
 	a.registerPlaces()
 	a.registerRuns()
 	a.registerClock()
+	a.registerVault()
 	a.registerSearch()
 }

@@ -20,7 +20,7 @@ import (
 const (
 	sources    = 20
 	sourceSize = 1 << 20
-	upload     = "1024" // KiB per second, so that runs are at work when the server ends
+	upload     = "32" // KiB per second, so that runs are at work when the server ends
 	settled    = 30 * time.Second
 )
 
