@@ -56,10 +56,7 @@ func (a *App) startUpkeepOf(ctx context.Context, tx *db.Tx, r backstay.Repositor
 			return err
 		}
 	}
-	if r.VerifyDays == 0 || r.VerifiedAt != nil && a.now().Sub(*r.VerifiedAt) < time.Duration(r.VerifyDays)*24*time.Hour {
-		return nil
-	}
-	return a.startIfOlder(ctx, tx, r, backstay.Run{Kind: backstay.RunVerification, Options: backstay.RunOptions{Level: "full"}}, 24*time.Hour)
+	return a.startSlice(ctx, tx, r)
 }
 
 // startIfOlder starts a run on a repository unless there was one of its kind lately, whatever came of it.

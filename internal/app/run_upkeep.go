@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (e *execution) verify(ctx context.Context) (backstay.RunState, error) {
 		defer func() { err = errors.Join(err, unlock()) }()
 		opt := checker.Options{ReadData: e.run.Options.Level == "full" || e.run.Options.Level == "sample", Progress: e.event}
 		if e.run.Options.Level == "sample" {
-			if opt.Subset, err = checker.ParseSubset(sampled); err != nil {
+			if opt.Subset, err = checker.ParseSubset(cmp.Or(e.run.Options.Slice, sampled)); err != nil {
 				return err
 			}
 		}
@@ -100,7 +101,7 @@ func (a *App) markHealth(ctx context.Context, r *opened, level string, damaged m
 	err := a.DB.Write(ctx, func(tx *db.Tx) error {
 		now := a.now()
 		for handle := range damaged {
-			if err := tx.MarkSnapshots(ctx, r.record.ID, handle, backstay.HealthDamaged, level, now); err != nil {
+			if err := tx.MarkDamaged(ctx, r.record.ID, handle, level, now); err != nil {
 				return err
 			}
 		}
@@ -112,7 +113,7 @@ func (a *App) markHealth(ctx context.Context, r *opened, level string, damaged m
 				return err
 			}
 		}
-		return tx.MarkSnapshots(ctx, r.record.ID, "", backstay.HealthGood, level, now)
+		return tx.MarkGood(ctx, r.record.ID, level, now)
 	})
 	if err != nil {
 		return explain(err, "snapshot")

@@ -78,31 +78,42 @@ func (a *App) TakeOver(ctx context.Context) (taken int, err error) {
 	if err != nil {
 		return 0, explain(err, "run")
 	}
-	for _, run := range a.watch.look(working) {
-		took, err := a.takeOver(ctx, run)
-		if err != nil {
-			return taken, explain(err, "run")
-		}
-		if took {
-			taken++
-		}
+	lost := a.watch.look(working)
+	if len(lost) == 0 {
+		return 0, nil
+	}
+	err = a.DB.Write(ctx, func(tx *db.Tx) error {
+		taken, err = a.takeOver(ctx, tx, lost)
+		return err
+	})
+	if err != nil {
+		return 0, explain(err, "run")
 	}
 	return taken, nil
 }
 
-func (a *App) takeOver(ctx context.Context, run backstay.Run) (taken bool, err error) {
-	err = a.DB.Write(ctx, func(tx *db.Tx) error {
-		if taken, err = tx.TakeRun(ctx, &run); err != nil || !taken {
-			return err
+// takeOver takes all runs before it ends the first one: nobody else's audit event can come between from then on.
+func (a *App) takeOver(ctx context.Context, tx *db.Tx, lost []backstay.Run) (taken int, err error) {
+	var ours []backstay.Run
+	for _, run := range lost {
+		took, err := tx.TakeRun(ctx, &run)
+		if err != nil {
+			return 0, err
 		}
+		if took {
+			ours = append(ours, run)
+		}
+	}
+	for _, run := range ours {
 		state := backstay.RunFailed
 		if run.Cancel {
 			state = backstay.Stopped
 		}
 		run.Failure = &backstay.Failure{Code: goneCode, Text: fmt.Sprintf("the process %s that worked on it is gone", run.Worker),
 			Hint: "What was saved is kept: the next run goes on from there."}
-		_, err := a.endRun(ctx, tx, run, state)
-		return err
-	})
-	return taken && err == nil, err
+		if _, err := a.endRun(ctx, tx, run, state); err != nil {
+			return 0, err
+		}
+	}
+	return len(ours), nil
 }

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -132,6 +133,13 @@ func (tx *Tx) Lines(ctx context.Context, run string, after int64, limit int) (li
 	lines = []backstay.RunLine{}
 	err = tx.tx.NewSelect().Model(&lines).Where("run = ? and seq > ?", run, after).Order("seq").Limit(int64(limit)).Scan(ctx)
 	return lines, explain("read log", err)
+}
+
+// SliceRuns returns the verifications of slices of a repository, of so many as they are now, the oldest first.
+func (tx *Tx) SliceRuns(ctx context.Context, repository string, parts int) (runs []backstay.Run, err error) {
+	err = tx.tx.NewSelect().Model(&runs).Where("kind = ? and repositories like ? and options like ?", backstay.RunVerification, `%"`+repository+`"%`, fmt.Sprintf(`%%"slice":"%%/%d"%%`, parts)).
+		Order("created_at").Scan(ctx)
+	return runs, explain("find verified slices", err)
 }
 
 // ForgotSince reports whether snapshots were removed from a repository by runs that ended after a time.
