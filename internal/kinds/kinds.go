@@ -33,6 +33,7 @@ import (
 	"github.com/backstay/backstay/storage/retry"
 	"github.com/backstay/backstay/storage/s3"
 	"github.com/backstay/backstay/storage/sftp"
+	"github.com/backstay/backstay/storage/smb"
 )
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
@@ -80,7 +81,7 @@ func Storages() []storage.Provider {
 		rest.Provider,
 		rest.Rclone,
 		rclone.WebDAV,
-		rclone.SMB,
+		smb.Provider,
 		rclone.Azure,
 		rclone.GS,
 		rclone.B2,

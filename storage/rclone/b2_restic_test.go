@@ -61,7 +61,7 @@ func TestResticAndWeShareABucketOfB2(t *testing.T) {
 			t.Errorf("List(%q) yields nothing of what restic saved", folder)
 		}
 	}
-	if _, err := repo.Init(t.Context(), at("by/us"), "password", repo.Options{}, repo.InitOptions{}); err != nil {
+	if _, err := repo.Init(t.Context(), at("by/us"), "password", repo.Options{}, quickly); err != nil {
 		t.Fatal(err)
 	}
 	r.Dir = "b2:" + d.Bucket + ":by/us"

@@ -92,7 +92,7 @@ func TestTokensOfB2ThatRunOutAreFetchedAnew(t *testing.T) {
 
 func TestARepositoryIsBegunAndOpenedInEachCloud(t *testing.T) {
 	for _, kind := range imitations(t) {
-		if _, err := repo.Init(t.Context(), openDouble(t, kind.Provider, kind.values, kind), "password", repo.Options{}, repo.InitOptions{}); err != nil {
+		if _, err := repo.Init(t.Context(), openDouble(t, kind.Provider, kind.values, kind), "password", repo.Options{}, quickly); err != nil {
 			t.Errorf("%s: %v", kind.Kind, err)
 		}
 		if _, err := repo.Open(t.Context(), openDouble(t, kind.Provider, kind.values, kind), "password", repo.Options{}); err != nil {

@@ -5,12 +5,17 @@ import (
 	"net"
 	"testing"
 
+	"github.com/backstay/backstay/engine/crypto"
+	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/rclone"
 	"github.com/backstay/backstay/storage/storagetest"
 	"github.com/backstay/backstay/test/servers"
 )
+
+// quickly is how a repository is begun with a key that takes as little work as is allowed.
+var quickly = repo.InitOptions{KDF: crypto.KDF{N: 1 << 15, R: 8, P: 1}}
 
 // dialer is how a double is reached.
 type dialer interface {

@@ -22,9 +22,6 @@ var stores = map[string]func(t testing.TB) (storage.Provider, settings.Values){
 	"webdav": func(t testing.TB) (storage.Provider, settings.Values) {
 		return rclone.WebDAV, webdavAt(servers.StartWebDAV(t, nil), "/repo")
 	},
-	"smb": func(t testing.TB) (storage.Provider, settings.Values) {
-		return rclone.SMB, smbAt(servers.StartSMB(t), "repo")
-	},
 	"azure": func(t testing.TB) (storage.Provider, settings.Values) {
 		return rclone.Azure, azureAt(servers.StartAzurite(t, "", ""), "repo")
 	},
@@ -62,9 +59,6 @@ func TestEveryConnectionIsMadeByTheDialOfTheEnvironment(t *testing.T) {
 
 // addressOf is where the server of a storage is.
 func addressOf(t testing.TB, v settings.Values) string {
-	if v["host"] != "" {
-		return net.JoinHostPort(v["host"], v["port"])
-	}
 	u, err := url.Parse(v["url"] + v["endpoint"])
 	if err != nil {
 		t.Fatal(err)
@@ -90,8 +84,8 @@ func TestNeitherTheEnvironmentNorTheFileOfRcloneIsHeeded(t *testing.T) {
 	for name, value := range map[string]string{
 		"RCLONE_HTTP_PROXY": "http://127.0.0.1:1", "RCLONE_CONFIG": file, "HOME": home, "RCLONE_CA_CERT": "/none", "RCLONE_LOG_LEVEL": "DEBUG", "RCLONE_LOW_LEVEL_RETRIES": "20",
 		"RCLONE_WEBDAV_URL": "http://127.0.0.1:1/", "RCLONE_WEBDAV_VENDOR": "nonsense", "RCLONE_WEBDAV_HEADERS": "odd",
-		"RCLONE_CONFIG_BACKSTAY_URL": "http://127.0.0.1:1/", "RCLONE_SMB_HOST": "127.0.0.2", "RCLONE_SMB_DOMAIN": "X",
-		"RCLONE_AZUREBLOB_ENDPOINT": "http://127.0.0.1:1/x", "RCLONE_AZUREBLOB_USE_EMULATOR": "true", "AZURE_STORAGE_ACCOUNT_NAME": "x",
+		"RCLONE_CONFIG_BACKSTAY_URL": "http://127.0.0.1:1/",
+		"RCLONE_AZUREBLOB_ENDPOINT":  "http://127.0.0.1:1/x", "RCLONE_AZUREBLOB_USE_EMULATOR": "true", "AZURE_STORAGE_ACCOUNT_NAME": "x",
 		"RCLONE_GCS_ENDPOINT": "http://127.0.0.1:1/", "RCLONE_GCS_ANONYMOUS": "true", "RCLONE_CONFIG_BACKSTAY_ANONYMOUS": "true",
 	} {
 		t.Setenv(name, value)
@@ -106,7 +100,6 @@ func TestNeitherTheEnvironmentNorTheFileOfRcloneIsHeeded(t *testing.T) {
 func TestWrongCredentialsArePermanentAndNoSecretIsShown(t *testing.T) {
 	for name, change := range map[string]map[string]string{
 		"webdav": {"password": "wrong-secret"},
-		"smb":    {"password": "wrong-secret"},
 		"azure":  {"account-key": "d3Jvbmctc2VjcmV0LXdyb25nLXNlY3JldA=="},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +131,7 @@ func TestWrongCredentialsArePermanentAndNoSecretIsShown(t *testing.T) {
 
 func TestAPlaceThatIsNotThereIsNotAnEmptyOne(t *testing.T) {
 	for name, change := range map[string]map[string]string{
-		"webdav": {"url": "none"}, "smb": {"share": "none"}, "azure": {"container": "none"}, "gs": {"bucket": "none"},
+		"webdav": {"url": "none"}, "azure": {"container": "none"}, "gs": {"bucket": "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, v := stores[name](t)
@@ -167,13 +160,11 @@ func TestAServerThatIsDownIsAPassingError(t *testing.T) {
 	}
 	address := dead.Addr().String()
 	_ = dead.Close()
-	host, port, _ := net.SplitHostPort(address)
 	for _, tt := range []struct {
 		p storage.Provider
 		v settings.Values
 	}{
 		{rclone.WebDAV, settings.Values{"url": "http://" + address}},
-		{rclone.SMB, settings.Values{"host": host, "port": port, "share": "s", "user": "u"}},
 		{rclone.Azure, settings.Values{"container": "c", "account": "a", "account-key": "YWJjZA==", "endpoint": "http://" + address + "/a"}},
 		{rclone.GS, settings.Values{"bucket": "b", "access-token": "abcd", "endpoint": "http://" + address + "/storage/v1/"}},
 	} {

@@ -22,7 +22,10 @@ func TestATunnelEndsWithTheStorageThatUsedIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = b.Stat(t.Context(), "config")
-		o := b.(*Backend).sessions.pop()
+		o, err := b.(*Backend).session.get(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
 		address <- o.tunnel.listener.Addr().String()
 	}()
 	tunnel := <-address

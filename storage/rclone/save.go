@@ -32,8 +32,10 @@ func (b *Backend) Save(ctx context.Context, name string, body storage.Body) erro
 			}
 			defer unlock()
 		}
-		if err := checkFree(ctx, f, name); err != nil {
-			return err
+		if !b.remote.refuses {
+			if err := checkFree(ctx, f, name); err != nil {
+				return err
+			}
 		}
 		sums, err := checksums(ctx, body, f.Hashes())
 		if err != nil {
@@ -98,9 +100,6 @@ func (b *Backend) rename(ctx context.Context, f fs.Fs, name string, body storage
 	object, err := b.put(ctx, f, temp, body, sums)
 	if err == nil {
 		err = compare(ctx, object, body, sums)
-	}
-	if err == nil && b.remote.replaces {
-		err = checkFree(ctx, f, name)
 	}
 	if err != nil {
 		return temp, err

@@ -19,11 +19,10 @@ import (
 // renaming are the stores that rename, each with the folder of its repository.
 func renaming(t *testing.T) map[string]storage.Backend {
 	t.Helper()
-	golang, apache, samba := servers.StartWebDAV(t, nil), servers.StartApache(t), servers.StartSMB(t)
+	golang, apache := servers.StartWebDAV(t, nil), servers.StartApache(t)
 	return map[string]storage.Backend{
 		golang.Dir: open(t, rclone.WebDAV, webdavAt(golang, ""), env()),
 		apache.Dir: open(t, rclone.WebDAV, webdavAt(apache, ""), env()),
-		samba.Dir:  open(t, rclone.SMB, smbAt(samba, ""), env()),
 	}
 }
 

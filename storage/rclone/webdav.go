@@ -64,7 +64,7 @@ func webdav(v settings.Values) (remote, error) {
 	folder := strings.Trim(u.Path, "/") + "/" // the end tells rclone that it is no file
 	u.Path, u.RawPath = "/", ""
 	return remote{
-		backend: "webdav", root: folder, ca: v["ca-certificate"], serial: true, alone: true, status: webdavReply,
+		backend: "webdav", root: folder, ca: v["ca-certificate"], refuses: true, serial: true, alone: true, status: webdavReply,
 		options: map[string]string{
 			"url": u.String(), "user": v["user"], "pass": v["password"], "bearer_token": v["bearer-token"], "vendor": v["vendor"],
 			"nextcloud_chunk_size": "0", // it stores whole files safely

@@ -1,0 +1,104 @@
+package rclone_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/backstay/backstay/settings"
+	"github.com/backstay/backstay/storage"
+	"github.com/backstay/backstay/storage/rclone"
+	"github.com/backstay/backstay/test/servers"
+)
+
+// encrypted is a kind of storage whose server is reached by TLS.
+type encrypted struct {
+	storage.Provider
+	values    settings.Values // without the certificate authority
+	hosts     []string        // the names that the server goes by
+	scheme    string          // behind the encryption
+	transport http.RoundTripper
+}
+
+// encryptedKinds starts a server of each kind.
+func encryptedKinds(t *testing.T) (all []encrypted) {
+	t.Helper()
+	dav, box, bucket := servers.StartWebDAV(t, nil), servers.StartAzurite(t, "", ""), servers.StartGCS(t, "", "")
+	for _, plain := range []struct {
+		p          storage.Provider
+		v          settings.Values
+		at         string // the setting that holds the address
+		host, path string
+	}{
+		{rclone.WebDAV, webdavAt(dav, ""), "url", "store.example", "/repo"},
+		{rclone.Azure, azureAt(box, "repo"), "endpoint", box.Account + ".blob.core.windows.net", ""},
+		{rclone.GS, gsAt(bucket, "repo"), "endpoint", "store.example", "/storage/v1/"},
+	} {
+		address := addressOf(t, plain.v)
+		plain.v[plain.at] = "https://" + plain.host + plain.path
+		behind := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		}}
+		t.Cleanup(behind.CloseIdleConnections)
+		all = append(all, encrypted{plain.p, plain.v, []string{plain.host}, "http", behind})
+	}
+	for _, kind := range imitations(t) {
+		scheme, behind := kind.Behind(t)
+		all = append(all, encrypted{kind.Provider, kind.values, kind.Hosts(), scheme, behind})
+	}
+	return all
+}
+
+// save saves a file by way of a front, and reports how many requests came through.
+func (k encrypted) save(t *testing.T, config *tls.Config, ca string) (int64, error) {
+	t.Helper()
+	front := servers.StartFront(t, config, k.scheme, k.transport)
+	e := env()
+	e.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, front.Address)
+	}
+	v := maps.Clone(k.values)
+	v["ca-certificate"] = ca
+	err := open(t, k.Provider, v, e).Save(t.Context(), "config", storage.Bytes([]byte("x")))
+	return front.Requests.Load(), err
+}
+
+func TestEveryServerHasToProveWhoItIs(t *testing.T) {
+	ca := servers.NewCA(t)
+	for _, kind := range encryptedKinds(t) {
+		t.Run(kind.Kind, func(t *testing.T) {
+			named := func(cert *x509.Certificate) { cert.DNSNames = kind.hosts }
+			good := ca.ServerOf(t, named)
+			for name, tt := range map[string]struct {
+				config *tls.Config
+				ca     string
+				says   string
+			}{
+				"self-signed":        {servers.SelfSigned(t, kind.hosts...), "", "unknown authority"},
+				"an unknown one":     {good, "", "unknown authority"},
+				"another authority":  {good, servers.NewCA(t).PEM, "unknown authority"},
+				"an expired one":     {ca.ServerOf(t, func(cert *x509.Certificate) { named(cert); servers.Expired(cert) }), ca.PEM, "expired"},
+				"one of another":     {ca.ServerOf(t, servers.ForAnotherHost), ca.PEM, "not " + kind.hosts[0]},
+				"a server's TLS 1.0": {servers.OnlyTLS10(good), ca.PEM, "protocol version"},
+				"a server's TLS 1.1": {servers.OnlyTLS11(good), ca.PEM, "protocol version"},
+			} {
+				passed, err := kind.save(t, tt.config, tt.ca)
+				if err == nil || !strings.Contains(err.Error(), tt.says) || passed != 0 {
+					t.Errorf("with %s: Save = %v after %d requests, want one that says %q after none", name, err, passed, tt.says)
+				}
+				if tt.says != "protocol version" && !errors.Is(err, storage.ErrPermanent) {
+					t.Errorf("with %s: Save = %v, want ErrPermanent", name, err)
+				}
+			}
+			if passed, err := kind.save(t, good, ca.PEM); err != nil || passed == 0 {
+				t.Errorf("with the authority that is trusted: Save = %v after %d requests", err, passed)
+			}
+		})
+	}
+}
