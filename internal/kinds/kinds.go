@@ -34,6 +34,7 @@ import (
 	"github.com/backstay/backstay/storage/s3"
 	"github.com/backstay/backstay/storage/sftp"
 	"github.com/backstay/backstay/storage/smb"
+	"github.com/backstay/backstay/storage/webdav"
 )
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
@@ -80,7 +81,7 @@ func Storages() []storage.Provider {
 		sftp.Provider,
 		rest.Provider,
 		rest.Rclone,
-		rclone.WebDAV,
+		webdav.Provider,
 		smb.Provider,
 		rclone.Azure,
 		rclone.GS,

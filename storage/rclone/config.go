@@ -22,14 +22,12 @@ import (
 
 // remote says how a backend of rclone is opened.
 type remote struct {
-	backend   string            // its name in rclone, such as "webdav"
+	backend   string            // its name in rclone, such as "drive"
 	options   map[string]string // by rclone's names, passwords in clear
 	root      string            // the folder of the repository, as rclone takes it
-	headers   map[string]string // sent with each request, whatever rclone says
 	ca        string            // certificates in PEM that the server may be signed by; "": those of the system
 	refuses   bool              // the store refuses a name that is taken; else it is looked up before a file is sent
 	create    bool              // files are put under their names at once, since the store shows them only when they are whole
-	serial    bool              // the server refuses to make one folder twice at a time
 	secrets   []string          // what no error may show
 	presigned bool              // the addresses of requests are secrets too
 	status    func(error) reply // what the store answered; may be nil
@@ -149,9 +147,6 @@ func (r remote) configure(ctx context.Context, proxy string) context.Context {
 	c.HTTPProxy = proxy
 	c.InsecureSkipVerify, c.CaCert, c.ClientCert, c.ClientKey = false, nil, "", ""
 	c.Headers = nil
-	for name, value := range r.headers {
-		c.Headers = append(c.Headers, &fs.HTTPOption{Key: name, Value: value})
-	}
 	return ctx
 }
 

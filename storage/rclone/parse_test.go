@@ -16,18 +16,6 @@ func TestALocationIsTakenApart(t *testing.T) {
 		rest string
 		want settings.Values // nil: refused
 	}{
-		{rclone.WebDAV, "https://host/dav/repo", settings.Values{"url": "https://host/dav/repo"}},
-		{rclone.WebDAV, "https://host", settings.Values{"url": "https://host"}},
-		{rclone.WebDAV, "http://[::1]:8080/a%20b/", settings.Values{"url": "http://[::1]:8080/a%20b/"}},
-		{rclone.WebDAV, "https://me%40home:pa%2Fss@host/x", settings.Values{"url": "https://host/x", "user": "me@home", "password": "pa/ss"}},
-		{rclone.WebDAV, "https://me@host/x", settings.Values{"url": "https://host/x", "user": "me", "password": ""}},
-		{rclone.WebDAV, "https://host/x%23y%3Fz", settings.Values{"url": "https://host/x%23y%3Fz"}},
-		{rclone.WebDAV, "", nil},
-		{rclone.WebDAV, "host/dav", nil},
-		{rclone.WebDAV, "ftp://secret@host/", nil},
-		{rclone.WebDAV, "https:///dav", nil},
-		{rclone.WebDAV, "https://me:secret@host/dav?x=1", nil},
-		{rclone.WebDAV, "https://me:secret@host:port%zz/dav", nil},
 		{rclone.Azure, "box:/", settings.Values{"container": "box"}},
 		{rclone.Azure, "box:/a/b", settings.Values{"container": "box", "prefix": "a/b"}},
 		{rclone.Azure, "box:a/b/", settings.Values{"container": "box", "prefix": "a/b"}},
@@ -55,9 +43,6 @@ func TestSettingsThatCanNotBeRightAreRefusedAtOnce(t *testing.T) {
 		v    settings.Values
 		says string
 	}{
-		{rclone.WebDAV, settings.Values{"url": "host/x"}, "want webdav:https://HOST/PATH"},
-		{rclone.WebDAV, settings.Values{"url": "https://me:secret@host/x"}, "settings of their own"},
-		{rclone.WebDAV, settings.Values{"url": "https://host", "user": "me", "bearer-token": "secret"}, "one or the other"},
 		{rclone.Azure, settings.Values{"container": "a/b", "account": "x"}, "setting container"},
 		{rclone.Azure, settings.Values{"container": "c", "account": "x", "account-key": "no secret!"}, "setting account-key"},
 		{rclone.Azure, settings.Values{"container": "c", "account": "x", "sas": "secret"}, "setting sas"},

@@ -34,9 +34,7 @@ type Backend struct {
 	remote  remote
 	env     storage.Env
 	known   known
-	folders folders
-	names   folders // of the files that are being saved, by whole names
-
+	names   names // of the files that are being saved
 	session session
 }
 

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -182,20 +181,6 @@ func TestResticAndBackstayReadWhatTheOtherWroteInGoogleCloudStorage(t *testing.T
 	}
 	m.bothWays(t, func(m meeting, folder string) meeting {
 		m.restic, m.ours = "gs:"+s.Bucket+":/"+folder, "gs:"+s.Bucket+":/"+folder
-		return m
-	})
-}
-
-func TestResticAndBackstayReadWhatTheOtherWroteBehindWebDAV(t *testing.T) {
-	t.Parallel()
-	s := servers.StartWebDAV(t, nil)
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.UserPassword(s.User, s.Password)
-	meeting{}.bothWays(t, func(m meeting, folder string) meeting {
-		m.restic, m.ours = filepath.Join(s.Dir, folder), "webdav:"+u.String()+"/"+folder
 		return m
 	})
 }

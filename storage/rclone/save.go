@@ -45,13 +45,6 @@ func (b *Backend) Save(ctx context.Context, name string, body storage.Body) erro
 			made, err = b.create(ctx, f, name, body, sums)
 			return err
 		}
-		if b.remote.serial {
-			leave, err := b.folders.enter(ctx, f, path.Dir(name))
-			if err != nil {
-				return err
-			}
-			defer leave()
-		}
 		made, err = b.rename(ctx, f, name, body, sums)
 		return err
 	})

@@ -29,19 +29,17 @@ type encrypted struct {
 // encryptedKinds starts a server of each kind.
 func encryptedKinds(t *testing.T) (all []encrypted) {
 	t.Helper()
-	dav, box, bucket := servers.StartWebDAV(t, nil), servers.StartAzurite(t, "", ""), servers.StartGCS(t, "", "")
+	box, bucket := servers.StartAzurite(t, "", ""), servers.StartGCS(t, "", "")
 	for _, plain := range []struct {
 		p          storage.Provider
 		v          settings.Values
-		at         string // the setting that holds the address
 		host, path string
 	}{
-		{rclone.WebDAV, webdavAt(dav, ""), "url", "store.example", "/repo"},
-		{rclone.Azure, azureAt(box, "repo"), "endpoint", box.Account + ".blob.core.windows.net", ""},
-		{rclone.GS, gsAt(bucket, "repo"), "endpoint", "store.example", "/storage/v1/"},
+		{rclone.Azure, azureAt(box, "repo"), box.Account + ".blob.core.windows.net", ""},
+		{rclone.GS, gsAt(bucket, "repo"), "store.example", "/storage/v1/"},
 	} {
 		address := addressOf(t, plain.v)
-		plain.v[plain.at] = "https://" + plain.host + plain.path
+		plain.v["endpoint"] = "https://" + plain.host + plain.path
 		behind := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, address)
 		}}
@@ -100,5 +98,16 @@ func TestEveryServerHasToProveWhoItIs(t *testing.T) {
 				t.Errorf("with the authority that is trusted: Save = %v after %d requests", err, passed)
 			}
 		})
+	}
+}
+
+func TestTwoRepositoriesTrustWhatEachOfThemSays(t *testing.T) {
+	one, other := servers.NewB2(t), servers.NewB2(t)
+	begun(t, rclone.B2, b2At(one), one)
+	begun(t, rclone.B2, b2At(other), other)
+	v := b2At(one)
+	v["ca-certificate"] = other.CA
+	if err := openDouble(t, rclone.B2, v, one).Save(t.Context(), "config", storage.Bytes(nil)); err == nil {
+		t.Error("a server is trusted by what another repository trusts")
 	}
 }
