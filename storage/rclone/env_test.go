@@ -51,6 +51,7 @@ var stores = map[string]func(t testing.TB) (storage.Provider, settings.Values){
 func TestEveryConnectionIsMadeByTheDialOfTheEnvironment(t *testing.T) {
 	for name, start := range stores {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, v := start(t)
 			refused := errors.New("addresses like this are not allowed")
 			e := env()
@@ -119,6 +120,7 @@ func TestWrongCredentialsArePermanentAndNoSecretIsShown(t *testing.T) {
 		"azure": {"account-key": "d3Jvbmctc2VjcmV0LXdyb25nLXNlY3JldA=="},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, v := stores[name](t)
 			for field, value := range change {
 				v[field] = value
@@ -150,6 +152,7 @@ func TestAPlaceThatIsNotThereIsNotAnEmptyOne(t *testing.T) {
 		"azure": {"container": "none"}, "gs": {"bucket": "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, v := stores[name](t)
 			for field, value := range change {
 				v[field] = value

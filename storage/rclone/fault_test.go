@@ -229,6 +229,7 @@ func (quick) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err(
 func TestACallOfAServerThatHangsReturnsWhenItIsCancelled(t *testing.T) {
 	for kind, start := range stores {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			p, v := start(t)
 			hang := make(chan struct{})
 			e := env()
