@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -42,6 +43,10 @@ var programs string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "")
+	if err == nil {
+		flag.Parse()
+		err = flag.Set("test.parallel", "8") // most of them wait: for rclone, which paces itself, and for servers
+	}
 	if err != nil {
 		panic(err)
 	}
