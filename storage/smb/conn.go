@@ -56,7 +56,7 @@ func (l login) mount(ctx context.Context, c *conn) (*smb2.Share, error) {
 	if err != nil {
 		return nil, err
 	}
-	return session.WithContext(ctx).Mount(`\\` + l.host + `\` + l.share)
+	return session.WithContext(ctx).Mount(`\\`+l.host+`\`+l.share, smb2.WithMapPosix()) // as Linux and macOS do
 }
 
 // Read notes when the other side is gone. The client reads at all times.

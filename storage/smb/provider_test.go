@@ -41,7 +41,7 @@ func TestSettingsThatCanNotBeRightAreRefusedAtOnce(t *testing.T) {
 	}{
 		{settings.Values{"host": "h", "share": "a/b", "user": "me"}, "setting share"},
 		{settings.Values{"host": "h", "user": "me"}, `"share"`},
-		{settings.Values{"host": "h", "share": "s", "user": "me", "path": "a:b"}, "setting path"},
+		{settings.Values{"host": "h", "share": "s", "user": "me", "path": `a\b`}, "setting path"},
 	} {
 		if _, err := tryOpen(tt.v, env()); err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("Open = %v, want an error that says %q", err, tt.says)

@@ -116,10 +116,11 @@ func (b *backend) Remove(ctx context.Context, name string) error {
 // CloseIdle closes the connections that no call uses. The next call makes a new one.
 func (b *backend) CloseIdle() { b.pool.closeIdle() }
 
-// checkPath refuses what means something else than a name to a server: a colon begins a stream of a file, and a backslash is a slash.
+// checkPath refuses what would be another name to a server. The other characters that Windows doesn't have in names are written as Linux and
+// macOS write them.
 func checkPath(name string) error {
-	if strings.ContainsAny(name, "\\:*?\"<>|") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
-		return fmt.Errorf(`name %q can't be one on a Windows share: it has one of \ : * ? " < > | in it, or a control character: %w`, name, storage.ErrPermanent)
+	if strings.ContainsAny(name, "\\\x00") {
+		return fmt.Errorf(`name %q can't be one on a Windows share: it has a \ in it, or a zero: %w`, name, storage.ErrPermanent)
 	}
 	return nil
 }

@@ -191,11 +191,24 @@ func TestAServerThatIsDownIsAPassingError(t *testing.T) {
 	}
 }
 
-func TestNamesThatMeanSomethingElseOnAShareAreRefused(t *testing.T) {
+func TestNamesThatWindowsHasNotAreMappedOrRefused(t *testing.T) {
 	b := open(t, at(servers.StartSMB(t), ""), env())
-	for _, name := range []string{`a\b`, "config:stream", "a*", "what?", `"x"`, "a<b", "a|b", "a\x01b"} {
+	for _, name := range []string{`a\b`, "a\x00b"} {
 		if err := b.Save(t.Context(), name, storage.Bytes([]byte("x"))); !errors.Is(err, storage.ErrPermanent) {
 			t.Errorf("Save(%q) = %v, want ErrPermanent", name, err)
+		}
+	}
+	for _, name := range []string{"config:stream", "a*", "what?", `"x"`, "a<b>", "a|b", "a\x01b", "space ", "dot.", "a./b /c"} {
+		save(t, b, "data/"+name, []byte(name))
+		if got, err := storage.LoadAll(t.Context(), b, "data/"+name); err != nil || string(got) != name {
+			t.Errorf("LoadAll(%q) = %q, %v", name, got, err)
+		}
+		found := false
+		for info, err := range b.List(t.Context(), "data") {
+			found = found || err == nil && info.Name == "data/"+name
+		}
+		if !found {
+			t.Errorf("List doesn't yield %q", name)
 		}
 	}
 	if err := b.Save(t.Context(), "data/.backstay-tmp-x", storage.Bytes([]byte("x"))); !errors.Is(err, storage.ErrPermanent) {
