@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,11 @@ func TestWhatIsGoneOrDamagedOrOfAnotherFormatIsMadeAnewAndSaysSo(t *testing.T) {
 		harm       func(t *testing.T, path string)
 	}{
 		{"deleted", "there was none", func(t *testing.T, path string) { must(t, os.Remove(path)) }},
+		{"deleted but for its log", "there was none", func(t *testing.T, path string) {
+			c := open(t, path) // which keeps the log
+			must(t, c.Add(t.Context(), catalog.Snapshot{Repository: "x", Source: "host-a"}, nil, func(func(differ.Change, error) bool) {}))
+			must(t, os.Remove(path))
+		}},
 		{"empty", "there was none", overwrite(nil)},
 		{"no database", "it was damaged", overwrite(bytes.Repeat([]byte("no database "), 1000))},
 		{"another format", "it had format 99", func(t *testing.T, path string) { execute(t, "sqlite", path, `UPDATE format SET number = 99`) }},
@@ -336,6 +342,80 @@ func readWhole(t *testing.T, c *catalog.Catalog, p *place) {
 			}
 		}
 	}
+}
+
+func TestSeveralProcessesOpenANewDatabaseAtOnce(t *testing.T) {
+	url := servers.Postgres(t)
+	var wg sync.WaitGroup
+	var anew atomic.Int32
+	for range 4 {
+		wg.Go(func() {
+			c, err := catalog.Open(t.Context(), url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if c.Anew() != "" {
+				anew.Add(1)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if wg.Wait(); anew.Load() != 1 {
+		t.Errorf("%d of them made the catalogue, want one", anew.Load())
+	}
+}
+
+func TestNobodyElseCanReadTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.db")
+	fillFew(t, newPlace(t, "r"), path, "there was none")
+	c := open(t, path)
+	answers(t, c, "host-a")
+	files, err := filepath.Glob(path + "*")
+	if must(t, err); len(files) < 2 {
+		t.Errorf("files %q, want a WAL too", files)
+	}
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if must(t, err); info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", file, info.Mode())
+		}
+	}
+}
+
+// Rebuild comes in the middle of everything.
+func TestRebuildWaitsForOthers(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		p := newPlace(t, "r")
+		want := fillFew(t, p, url, "there was none")
+		c := open(t, url)
+		must(t, p.repo.LoadIndex(t.Context()))
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for range 5 {
+					if _, err := c.Search(t.Context(), catalog.Query{In: []catalog.Scope{{Source: "host-a"}}}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			if err := catalog.Fill(t.Context(), c, p.repo, p.options()); err != nil && !errors.Is(err, catalog.ErrBase) {
+				t.Error(err) // what it compared with may be gone by then
+			}
+		})
+		for range 5 {
+			must(t, c.Rebuild(t.Context()))
+		}
+		wg.Wait()
+		p.fill(c)
+		if got := answers(t, c, "host-a"); got != want {
+			t.Errorf("it answers\n%s\nwant\n%s", got, want)
+		}
+	})
 }
 
 func TestTwoProcessesFillOneDatabaseAtOnce(t *testing.T) {
