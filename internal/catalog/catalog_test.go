@@ -418,6 +418,33 @@ func TestRebuildWaitsForOthers(t *testing.T) {
 	})
 }
 
+func TestACancelledFillKeepsWhatIsInAndGoesOnLater(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		p := newPlace(t, "r")
+		want := fillFew(t, p, filepath.Join(t.TempDir(), "other.db"), "there was none")
+		c := open(t, url)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		opt := p.options()
+		opt.Progress = func(e progress.Event) {
+			if e.Kind == progress.Finished {
+				cancel(errStop)
+			}
+		}
+		must(t, p.repo.LoadIndex(t.Context()))
+		if err := catalog.Fill(ctx, c, p.repo, opt); !errors.Is(err, errStop) && !errors.Is(err, context.Canceled) {
+			t.Errorf("Fill that is cancelled = %v", err)
+		}
+		known, err := c.Snapshots(t.Context(), "r")
+		if must(t, err); len(known) != 1 {
+			t.Errorf("%d snapshots are in, want the one that was finished", len(known))
+		}
+		p.fill(c)
+		if got := answers(t, c, "host-a"); got != want {
+			t.Errorf("it answers\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
 func TestTwoProcessesFillOneDatabaseAtOnce(t *testing.T) {
 	url := servers.Postgres(t)
 	p := newPlace(t, "r")
