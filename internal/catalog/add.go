@@ -30,7 +30,7 @@ var ErrBase = errors.New("it has no such base")
 func (c *Catalog) Base(ctx context.Context, s Snapshot) (*Snapshot, error) {
 	heads, err := c.heads(ctx, s.Repository, s.Source)
 	if err != nil {
-		return nil, c.fail("find the base of a snapshot", err)
+		return nil, err
 	}
 	var base *Snapshot
 	for _, h := range heads {
@@ -43,7 +43,7 @@ func (c *Catalog) Base(ctx context.Context, s Snapshot) (*Snapshot, error) {
 
 // heads returns the newest snapshot of each series of a source in a repository.
 func (c *Catalog) heads(ctx context.Context, repository, source string) ([]Snapshot, error) {
-	return c.session().snapshots(ctx, `JOIN series e ON e.id = s.series JOIN sources o ON o.id = e.source
+	return c.find(ctx, `JOIN series e ON e.id = s.series JOIN sources o ON o.id = e.source
 		WHERE s.state = 0 AND e.repository = ? AND o.name = ?
 		AND NOT EXISTS (SELECT 1 FROM snapshots x WHERE x.series = s.series AND x.state = 0 AND x.moment > s.moment)`, repository, source)
 }

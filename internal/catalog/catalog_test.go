@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -39,6 +38,11 @@ func TestWhatIsGoneOrDamagedOrOfAnotherFormatIsMadeAnewAndSaysSo(t *testing.T) {
 		harm       func(t *testing.T, path string)
 	}{
 		{"deleted", "there was none", func(t *testing.T, path string) { must(t, os.Remove(path)) }},
+		{"deleted but for its log", "there was none", func(t *testing.T, path string) {
+			c := open(t, path) // which keeps the log
+			must(t, c.Add(t.Context(), catalog.Snapshot{Repository: "x", Source: "host-a"}, nil, func(func(differ.Change, error) bool) {}))
+			must(t, os.Remove(path))
+		}},
 		{"empty", "there was none", overwrite(nil)},
 		{"no database", "it was damaged", overwrite(bytes.Repeat([]byte("no database "), 1000))},
 		{"another format", "it had format 99", func(t *testing.T, path string) { execute(t, "sqlite", path, `UPDATE format SET number = 99`) }},
@@ -283,80 +287,6 @@ func TestASnapshotThatWasReplacedIsReadAgain(t *testing.T) {
 			t.Errorf("a is in %q, want both", lines(stays))
 		}
 	})
-}
-
-// Whoever reads while somebody writes sees whole snapshots only.
-func TestReadersSeeWholeSnapshotsOnly(t *testing.T) {
-	onBoth(t, func(t *testing.T, url string) {
-		c, p := open(t, url), newPlace(t, "r")
-		c.Tiny()
-		for i := range 6 { // all files of a snapshot have one time
-			all := make(files)
-			for j := range 10 {
-				all[fmt.Sprintf("file%d", (i+j)%12)] = plain(int64(i))
-			}
-			p.take("s", p.moved.Add(time.Duration(i)*time.Hour), all)
-		}
-		var wg sync.WaitGroup
-		stop := make(chan struct{})
-		for range 2 {
-			wg.Go(func() {
-				for {
-					readWhole(t, c, p)
-					select {
-					case <-stop:
-						return
-					default:
-					}
-				}
-			})
-		}
-		p.fill(c)
-		for _, r := range p.made {
-			p.forget(r.snapshot.ID)
-			p.fill(c)
-		}
-		close(stop)
-		wg.Wait()
-	})
-}
-
-func readWhole(t *testing.T, c *catalog.Catalog, p *place) {
-	for i := range 12 {
-		stays, err := c.History(t.Context(), catalog.Scope{Source: "s"}, fmt.Sprintf("file%d", i))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		for _, stay := range stays {
-			for _, s := range stay.Snapshots {
-				if hours := int64(s.Time.Sub(p.moved) / time.Hour); stay.ModTime.Unix() != hours {
-					t.Errorf("file%d of %d is said to be in the snapshot of %d", i, stay.ModTime.Unix(), hours)
-				}
-			}
-		}
-	}
-}
-
-func TestTwoProcessesFillOneDatabaseAtOnce(t *testing.T) {
-	url := servers.Postgres(t)
-	p := newPlace(t, "r")
-	want := fillFew(t, p, filepath.Join(t.TempDir(), "c.db"), "there was none")
-	must(t, p.repo.LoadIndex(t.Context()))
-	var wg sync.WaitGroup
-	for range 3 {
-		c := open(t, url)
-		c.Tiny()
-		wg.Go(func() {
-			if err := catalog.Fill(t.Context(), c, p.repo, p.options()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if got := answers(t, open(t, url), "host-a"); got != want {
-		t.Errorf("it answers\n%s\nwant\n%s", got, want)
-	}
 }
 
 func TestAnAddThatWasBrokenOffIsUndoneByTheNextOne(t *testing.T) {

@@ -17,6 +17,7 @@ const forever = 1<<47 - 1
 // dialect is what differs between the two databases.
 type dialect struct {
 	connect      func() (read, write *sql.DB, err error)
+	alone        func(ctx context.Context, fn func() error) error // calls fn while nobody else makes the catalogue anew
 	drop         func(ctx context.Context) error
 	schema       func() []string
 	missing      func(err error) bool // the error means that there is no catalogue

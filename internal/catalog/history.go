@@ -143,6 +143,14 @@ func (h *history) of(ctx context.Context, series int64) ([]dated, error) {
 
 // Snapshots returns the snapshots of a repository that are in the catalogue, oldest first.
 func (c *Catalog) Snapshots(ctx context.Context, repository string) ([]Snapshot, error) {
-	all, err := c.session().snapshots(ctx, `WHERE s.repository = ? AND s.state = 0 ORDER BY s.time, s.identity`, repository)
-	return all, c.fail("list the snapshots in the catalogue", err)
+	return c.find(ctx, `WHERE s.repository = ? AND s.state = 0 ORDER BY s.time, s.identity`, repository)
+}
+
+// find returns the snapshots s that the rest of a query selects.
+func (c *Catalog) find(ctx context.Context, rest string, args ...any) (found []Snapshot, err error) {
+	err = c.read(ctx, func(s session) (err error) {
+		found, err = s.snapshots(ctx, rest, args...)
+		return err
+	})
+	return found, c.fail("list snapshots in the catalogue", err)
 }

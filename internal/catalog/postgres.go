@@ -28,13 +28,14 @@ func postgres(url string) (*dialect, error) {
 	}
 	return &dialect{
 		connect:   open,
+		alone:     func(ctx context.Context, fn func() error) error { return lockPostgres(ctx, *config, fn) },
 		drop:      func(ctx context.Context) error { return dropSchema(ctx, *config) },
 		schema:    postgresSchema,
 		missing:   isState("42P01", "3F000"), // no such table, no such schema
 		damaged:   isState("XX001", "XX002"),
 		numbered:  true,
 		isolation: sql.LevelRepeatableRead,
-		lock:      `SELECT pg_advisory_lock(718281828459045)`,
+		lock:      lockWriters,
 		unlock:    `SELECT pg_advisory_unlock(718281828459045)`,
 		settle:    []string{`SELECT gin_clean_pending_list('names_grams')`, `ANALYZE versions, names, dirs, moments, snapshots`},
 		names:     postgresNames,
@@ -46,10 +47,27 @@ func postgres(url string) (*dialect, error) {
 	}, nil
 }
 
-// dropSchema makes room for a new schema, and sees to the extension, which belongs to the database and not to the schema.
-func dropSchema(ctx context.Context, config pgx.ConnConfig) error {
+const lockWriters = `SELECT pg_advisory_lock(718281828459045)`
+
+// lockPostgres calls fn while no other process writes.
+func lockPostgres(ctx context.Context, config pgx.ConnConfig, fn func() error) (err error) {
 	db := stdlib.OpenDB(config)
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }() // gives the lock back
+	if _, err := conn.ExecContext(ctx, lockWriters); err != nil {
+		return err
+	}
+	return fn()
+}
+
+// dropSchema makes room for a new schema, and sees to the extension, which belongs to the database and not to the schema.
+func dropSchema(ctx context.Context, config pgx.ConnConfig) (err error) {
+	db := stdlib.OpenDB(config)
+	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, statement := range []string{
 		`DROP SCHEMA IF EXISTS catalogue CASCADE`,
 		`CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public`,

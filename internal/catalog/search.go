@@ -77,7 +77,7 @@ func (c *Catalog) search(ctx context.Context, s session, q Query) (Page, error) 
 	if err := f.place.parse(q.Cursor); err != nil {
 		return Page{}, err
 	}
-	if strings.IndexByte(q.Text, 0) >= 0 { // no name has one
+	if strings.IndexByte(q.Text, 0) >= 0 || len(q.Text) > longest { // no path is like that
 		return Page{}, nil
 	}
 	if err := f.enter(ctx, q.In); err != nil || len(f.scopes) == 0 {

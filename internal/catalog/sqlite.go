@@ -18,6 +18,9 @@ import (
 func sqlite(path string) *dialect {
 	return &dialect{
 		connect: func() (read, write *sql.DB, err error) {
+			if err := private(path); err != nil {
+				return nil, nil, err
+			}
 			if read, err = sql.Open("sqlite", address(path, "deferred", 8<<20)); err != nil {
 				return nil, nil, err
 			}
@@ -29,6 +32,7 @@ func sqlite(path string) *dialect {
 			return read, write, nil
 		},
 		isolation: sql.LevelDefault,
+		alone:     func(_ context.Context, fn func() error) error { return fn() },
 		drop:      func(context.Context) error { return removeFiles(path) },
 		schema:    sqliteSchema,
 		missing:   func(err error) bool { return strings.Contains(err.Error(), "no such table") },
@@ -53,6 +57,21 @@ func address(path, lock string, cache int) string {
 		"cache_size(-" + strconv.Itoa(cache>>10) + ")", "wal_autocheckpoint(8000)", // pages: what changes often is written to its place seldom
 	}}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + set.Encode()
+}
+
+// private sees to it that nobody else can read the file, which tells all names. To a file that is gone belongs nothing that lies
+// beside it.
+func private(path string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := removeFiles(path); err != nil {
+			return err
+		}
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
 func removeFiles(path string) error {
