@@ -80,16 +80,25 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("ask the name of this machine: %w", err)
+	if err := s.openApp(ring); err != nil {
+		return nil, err
 	}
-	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring,
-		Places: places{opt.Clock, opt.Rand}, Data: opt.Data, Hostname: host, Version: opt.Version})
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
 	return s, s.greet(ctx)
+}
+
+// openApp makes the use cases of the open database.
+func (s *Server) openApp(ring *secret.Ring) error {
+	opt := s.opt
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("ask the name of this machine: %w", err)
+	}
+	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring,
+		Places: places{opt.Clock, opt.Rand}, Data: opt.Data, Hostname: host, Version: opt.Version})
+	return nil
 }
 
 // keys loads the keys that secrets are sealed with. They are made where nothing was sealed yet; later a missing file is an error, since new

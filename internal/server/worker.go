@@ -1,0 +1,48 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/backstay/backstay/internal/db"
+	"github.com/backstay/backstay/internal/work"
+)
+
+// Shared reports whether a database is one that several processes may work on.
+func Shared(database string) bool { return db.IsPostgres(database) }
+
+// Shown is the URL of a database without what is secret in it.
+func Shown(database string) string {
+	u, err := url.Parse(database)
+	if err != nil {
+		return "the database"
+	}
+	return u.Scheme + "://" + u.Host + u.Path
+}
+
+// OpenWorker opens the database of a server for a process that does its runs and answers no requests. The keys have to be given.
+func OpenWorker(ctx context.Context, opt Options) (_ *Server, err error) {
+	if opt.Key == nil {
+		return nil, errors.New("the keys of the server are missing")
+	}
+	if err := os.MkdirAll(opt.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	s := &Server{opt: opt}
+	if s.db, err = db.Open(ctx, opt.Database); err != nil {
+		return nil, err
+	}
+	if err := s.openApp(opt.Key); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// Work does runs until ctx ends, and lets those at work end in good order.
+func (s *Server) Work(ctx context.Context) error {
+	work.Serve(ctx, work.Options{App: s.app, Clock: s.opt.Clock, Log: s.opt.Log, Name: s.name(), Runs: s.opt.Runs})
+	return s.close()
+}
