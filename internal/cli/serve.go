@@ -40,13 +40,25 @@ secret.key in the data folder, which is made by the first start. Keep a copy of 
 	f.StringVar(&opt.CertFile, "tls-certificate", "", "PEM `FILE` with the certificate and its chain")
 	f.StringVar(&opt.KeyFile, "tls-key", "", "PEM `FILE` with the certificate's private key")
 	f.StringVar(&level, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn or error")
-	return cmd
+	return withCodes(cmd, 0, 1, 2)
 }
 
 func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) error {
 	if (opt.CertFile == "") != (opt.KeyFile == "") {
 		return usageError(cmd, "--tls-certificate and --tls-key belong together")
 	}
+	if err := p.serverOptions(cmd, &opt, level); err != nil {
+		return err
+	}
+	s, err := server.Open(cmd.Context(), opt)
+	if err != nil {
+		return err
+	}
+	return s.Serve(cmd.Context())
+}
+
+// serverOptions completes the options of a process that works on the server's database, from the environment.
+func (p *program) serverOptions(cmd *cobra.Command, opt *server.Options, level string) error {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
 		return usageError(cmd, "there is no log level %q", level)
@@ -72,11 +84,7 @@ func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) er
 	opt.Console = func(format string, args ...any) {
 		fmt.Fprintf(p.sys.Stdout, format+"\n", args...) //nolint:errcheck // a console that is gone needs no words
 	}
-	s, err := server.Open(cmd.Context(), opt)
-	if err != nil {
-		return err
-	}
-	return s.Serve(cmd.Context())
+	return nil
 }
 
 // dataFolder is where the server of a person keeps what belongs to it.
