@@ -3,9 +3,7 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
-	"os"
 
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/work"
@@ -24,21 +22,12 @@ func Shown(database string) string {
 }
 
 // OpenWorker opens the database of a server for a process that does its runs and answers no requests. The keys have to be given.
-func OpenWorker(ctx context.Context, opt Options) (_ *Server, err error) {
+func OpenWorker(ctx context.Context, opt Options) (*Server, error) {
 	if opt.Key == nil {
 		return nil, errors.New("the keys of the server are missing")
 	}
-	if err := os.MkdirAll(opt.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data folder: %w", err)
-	}
-	s := &Server{opt: opt}
-	if s.db, err = db.Open(ctx, opt.Database); err != nil {
-		return nil, err
-	}
-	if err := s.openApp(opt.Key); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return s, nil
+	opt.Listen = ""
+	return Open(ctx, opt)
 }
 
 // Work does runs until ctx ends, and lets those at work end in good order.
