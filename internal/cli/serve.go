@@ -44,9 +44,6 @@ secret.key in the data folder, which is made by the first start. Keep a copy of 
 }
 
 func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) error {
-	if (opt.CertFile == "") != (opt.KeyFile == "") {
-		return usageError(cmd, "--tls-certificate and --tls-key belong together")
-	}
 	if err := p.serverOptions(cmd, &opt, level); err != nil {
 		return err
 	}
@@ -59,6 +56,9 @@ func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) er
 
 // serverOptions completes the options of a process that works on the server's database, from the environment.
 func (p *program) serverOptions(cmd *cobra.Command, opt *server.Options, level string) error {
+	if (opt.CertFile == "") != (opt.KeyFile == "") {
+		return usageError(cmd, "--tls-certificate and --tls-key belong together")
+	}
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
 		return usageError(cmd, "there is no log level %q", level)

@@ -45,6 +45,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		begun := s.opt.Clock.Now()
 		defer func() {
 			cause := recover()
+			cut := cause == http.ErrAbortHandler || cause != nil && answer.begun
 			if cause != nil && cause != http.ErrAbortHandler {
 				s.opt.Log.ErrorContext(r.Context(), "request panicked", "request", id, "cause", cause, "stack", string(debug.Stack()))
 				if !answer.begun {
@@ -53,8 +54,8 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			}
 			s.opt.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", s.opt.Clock.Now().Sub(begun)), slog.String("ip", origin(r).IP))
-			if cause == http.ErrAbortHandler {
-				panic(cause) // the server cuts the connection: half an answer must not look whole
+			if cut {
+				panic(http.ErrAbortHandler) // a part of an answer must not look like the whole
 			}
 		}()
 		inner.ServeHTTP(answer, r)

@@ -94,9 +94,6 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 	}
 	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring,
 		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Data: opt.Data, Hostname: host, Version: opt.Version})
-	if opt.Listen == "" { // of a worker
-		return s, nil
-	}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -134,6 +131,9 @@ func (s *Server) keys(ctx context.Context) (*secret.Ring, error) {
 
 // listen opens the port, with TLS wherever others than this machine can reach it.
 func (s *Server) listen() (err error) {
+	if s.opt.Listen == "" { // it only works
+		return nil
+	}
 	if s.listener, err = net.Listen("tcp", s.opt.Listen); err != nil {
 		return backstay.Errorf(backstay.Failed, "listen on %s: %w", s.opt.Listen, err).WithHint("Is another server using the port? Choose one with --listen.")
 	}
@@ -170,6 +170,9 @@ func (s *Server) Address() string {
 
 // greet tells the console where the server is, and how to claim it.
 func (s *Server) greet(ctx context.Context) error {
+	if s.listener == nil {
+		return nil
+	}
 	code, err := s.app.NewClaimCode(ctx)
 	if err != nil {
 		return err
