@@ -22,7 +22,7 @@ func TestEveryExampleOfTheDocumentWorks(t *testing.T) {
 			t.Skipf("SKIPPED: on this machine %v", err)
 		}
 	}
-	text, err := os.ReadFile("../../docs/api.md")
+	text, err := os.ReadFile("../../docs/api-examples.md")
 	if err != nil {
 		t.Fatal(err)
 	}
