@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/url"
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -83,68 +80,6 @@ func (s asker) listAudit(ctx context.Context, query url.Values, limit int) error
 	}
 	_, err := table.WriteTo(s.out)
 	return err
-}
-
-func (p *program) newAuditVerify() *cobra.Command {
-	var heads string
-	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "Check that nobody has changed or cut the audit trail",
-		Long: `Have the server read the whole trail, and check each event against the one before and against what was signed. Without --heads a trail that was cut
-together with its own signed heads looks whole: keep what 'backstay audit sign' prints in another place, and give it here.`,
-		Example: `  backstay audit verify
-  backstay audit verify --heads heads.jsonl`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			kept := []json.RawMessage{}
-			if heads != "" {
-				text, err := os.ReadFile(heads)
-				if err != nil {
-					return err
-				}
-				if kept, err = readHeads(text); err != nil {
-					return backstay.Errorf(backstay.Invalid, "signed heads %q: %w", heads, err)
-				}
-			}
-			return p.onServer(cmd, false, func(ctx context.Context, s asker) error { return s.verifyAudit(ctx, kept) })
-		},
-	}
-	cmd.Flags().StringVar(&heads, "heads", "", "`FILE` with signed heads that were kept elsewhere, as 'backstay audit sign' prints them")
-	return withCodes(cmd, 0, 1, 2, 5, 6)
-}
-
-// readHeads reads JSON objects that follow one another.
-func readHeads(text []byte) (all []json.RawMessage, err error) {
-	for d := json.NewDecoder(bytes.NewReader(text)); ; {
-		var head json.RawMessage
-		if err := d.Decode(&head); err == io.EOF {
-			return all, nil
-		} else if err != nil {
-			return nil, err
-		}
-		all = append(all, head)
-	}
-}
-
-func (s asker) verifyAudit(ctx context.Context, heads []json.RawMessage) error {
-	var verdict struct {
-		Good    bool   `json:"good"`
-		Events  uint64 `json:"events"`
-		Signed  uint64 `json:"signed"`
-		Problem string `json:"problem,omitempty"`
-	}
-	if err := s.Do(ctx, client.VerifyAudit, client.Request{Body: map[string]any{"heads": heads}}, &verdict); err != nil {
-		return err
-	}
-	if s.flags.json {
-		if err := s.printJSON(verdict); err != nil {
-			return err
-		}
-	}
-	if !verdict.Good {
-		return backstay.Errorf(backstay.Damaged, "the audit trail is not what it was: %s", verdict.Problem).WithHint("Keep a copy of the database as it is, and find out who can write to it.")
-	}
-	return s.say("%s are as they were written; signed up to event %d", show.Plural(verdict.Events, "event"), verdict.Signed)
 }
 
 func (p *program) newAuditSign() *cobra.Command {

@@ -46,16 +46,8 @@ func (p *program) work(cmd *cobra.Command, opt server.Options, level string) err
 	if !server.Shared(opt.Database) {
 		return usageError(cmd, "a further process needs the PostgreSQL database of the server: --database")
 	}
-	if opt.Key == nil {
-		file := filepath.Join(opt.Data, "secret.key")
-		ring, err := secret.LoadFile(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			return backstay.Errorf(backstay.Invalid, "the keys of the server are missing: %w", err).WithHint("Copy the server's secret.key there, or set BACKSTAY_SECRET_KEY.")
-		}
-		if err != nil {
-			return err
-		}
-		opt.Key = ring
+	if err := p.serverKeys(&opt); err != nil {
+		return err
 	}
 	return p.onWorker(cmd.Context(), opt)
 }
@@ -67,4 +59,17 @@ func (p *program) onWorker(ctx context.Context, opt server.Options) error {
 	}
 	opt.Console("Working for %s", server.Shown(opt.Database))
 	return w.Work(ctx)
+}
+
+// serverKeys loads the keys of a server that are in its folder, unless the environment has them. It makes none.
+func (p *program) serverKeys(opt *server.Options) error {
+	if opt.Key != nil {
+		return nil
+	}
+	ring, err := secret.LoadFile(filepath.Join(opt.Data, "secret.key"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return backstay.Errorf(backstay.Invalid, "the keys of the server are missing: %w", err).WithHint("Copy the server's secret.key there, or set BACKSTAY_SECRET_KEY.")
+	}
+	opt.Key = ring
+	return err
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/url"
 
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/chain"
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/work"
 )
@@ -34,4 +36,14 @@ func OpenWorker(ctx context.Context, opt Options) (*Server, error) {
 func (s *Server) Work(ctx context.Context) error {
 	work.Serve(ctx, work.Options{App: s.app, Clock: s.opt.Clock, Log: s.opt.Log, Name: s.name(), Runs: s.opt.Runs})
 	return s.close()
+}
+
+// VerifyAudit checks the audit trail of a database without a server that is running, against its own signed heads and those that were kept elsewhere.
+func VerifyAudit(ctx context.Context, opt Options, heads []chain.Head) (report chain.Report, err error) {
+	s, err := OpenWorker(ctx, opt)
+	if err != nil {
+		return report, err
+	}
+	report, err = s.app.VerifyAudit(ctx, backstay.Server, heads)
+	return report, errors.Join(err, s.close())
 }
