@@ -6,6 +6,7 @@ func (a *API) register() {
 	a.registerProfile()
 	a.registerServer()
 	a.registerAudit()
+	a.registerAuditExport()
 	nouns(a, "users", a.App.Users)
 	nouns(a, "groups", a.App.Groups)
 	nouns(a, "roles", a.App.Roles)
