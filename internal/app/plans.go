@@ -193,6 +193,9 @@ func (a *App) startDue(ctx context.Context, tx *db.Tx, p backstay.Plan) error {
 	if due.Start {
 		return nil
 	}
+	if err := a.ended(ctx, tx, run); err != nil {
+		return err
+	}
 	t := a.task(ctx, backstay.Server, "schedule.missed")
 	t.tx, t.event.Project, t.event.Run = tx, p.Project, run.ID
 	t.on("plan", p.ID, p.Name)

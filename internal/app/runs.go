@@ -185,6 +185,9 @@ func (a *App) endRun(ctx context.Context, tx *db.Tx, run backstay.Run, state bac
 	if err := t.follow(run); err != nil {
 		return true, err
 	}
+	if err := a.ended(ctx, tx, run); err != nil {
+		return true, err
+	}
 	result, reason := backstay.ResultAllowed, ""
 	if run.Failure != nil {
 		result, reason = backstay.ResultFailed, run.Failure.Text
