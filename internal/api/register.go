@@ -14,4 +14,6 @@ func (a *API) register() {
 	a.registerPlaces()
 	a.registerRuns()
 	a.registerNotifications()
+	a.registerEvents()
+	a.registerMetrics()
 }

@@ -32,9 +32,10 @@ type Options struct {
 	Ring     *secret.Ring // the keys outside of the database
 	Places   Places
 	Speakers Speakers
-	Data     string // the folder of the server, for caches
-	Hostname string // as snapshots say it
-	Version  string // of the program, as snapshots say it
+	RunEnded func(backstay.Run) // is told of each run that this process ended; may be nil
+	Data     string             // the folder of the server, for caches
+	Hostname string             // as snapshots say it
+	Version  string             // of the program, as snapshots say it
 }
 
 // App holds the use cases. Its methods may be called from any goroutine.

@@ -147,6 +147,7 @@ func (a *App) fill(run *backstay.Run, project string, repositories []string, tri
 
 // TakeOver ends or repeats the runs whose process is gone.
 func (a *App) TakeOver(ctx context.Context) (taken int, err error) {
+	var ended []backstay.Run
 	err = a.DB.Write(ctx, func(tx *db.Tx) error {
 		lost, err := tx.LostRuns(ctx, a.now())
 		if err != nil {
@@ -155,12 +156,12 @@ func (a *App) TakeOver(ctx context.Context) (taken int, err error) {
 		for _, run := range lost {
 			run.Failure = &backstay.Failure{Code: doctor.Named("worker-gone").Code, Text: fmt.Sprintf("the process %s that worked on it is gone", run.Worker),
 				Hint: "What was saved is kept: the next run goes on from there."}
-			ended, err := a.endRun(ctx, tx, run, backstay.RunFailed)
+			mine, err := a.endRun(ctx, tx, &run, backstay.RunFailed)
 			if err != nil {
 				return err
 			}
-			if ended {
-				taken++
+			if mine {
+				ended = append(ended, run)
 			}
 		}
 		return nil
@@ -168,24 +169,25 @@ func (a *App) TakeOver(ctx context.Context) (taken int, err error) {
 	if err != nil {
 		return 0, explain(err, "run")
 	}
-	return taken, nil
+	a.observe(ended...)
+	return len(ended), nil
 }
 
 // endRun records how a run ended, with its audit event and what follows from it. It reports false if the run is no longer this claim's.
-func (a *App) endRun(ctx context.Context, tx *db.Tx, run backstay.Run, state backstay.RunState) (bool, error) {
+func (a *App) endRun(ctx context.Context, tx *db.Tx, run *backstay.Run, state backstay.RunState) (bool, error) {
 	now := a.now()
 	run.State, run.EndedAt, run.UpdatedAt, run.LeaseUntil, run.Figures.Item = state, &now, now, nil, ""
-	mine, err := tx.EndRun(ctx, run)
+	mine, err := tx.EndRun(ctx, *run)
 	if err != nil || !mine {
 		return false, err
 	}
 	t := a.task(ctx, backstay.Server, string(run.Kind)+"."+string(state))
 	t.tx, t.event.Run, t.event.Project = tx, run.ID, run.Project
 	t.on("run", run.ID, string(run.Kind))
-	if err := t.follow(run); err != nil {
+	if err := t.follow(*run); err != nil {
 		return true, err
 	}
-	if err := a.ended(ctx, tx, run); err != nil {
+	if err := a.ended(ctx, tx, *run); err != nil {
 		return true, err
 	}
 	result, reason := backstay.ResultAllowed, ""
