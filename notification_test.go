@@ -71,7 +71,7 @@ func TestSeveritiesHaveAnOrder(t *testing.T) {
 }
 
 func TestARuleIsReadBackFromItsJSON(t *testing.T) {
-	const want = `{"id":"r","project":"p","channel":"c","events":["run.failed","run.*","*"],"min_severity":"warning",` +
+	const want = `{"id":"r","created_at":"0001-01-01T00:00:00Z","updated_at":"0001-01-01T00:00:00Z","version":0,"project":"p","scope":"","channel":"c","events":["run.failed","run.*","*"],"min_severity":"warning",` +
 		`"quiet":{"from":"22:00","to":"07:00","zone":"Europe/Berlin","critical_passes":true},` +
 		`"digest":{"every":"daily","at":"08:00","zone":"America/New_York"},"reminder_hours":24}`
 	got, err := json.Marshal(rule())

@@ -1,0 +1,485 @@
+package api_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/internal/server"
+	"github.com/backstay/backstay/internal/server/servertest"
+	"github.com/backstay/backstay/test/servers"
+)
+
+// ahead is a clock that can be set forward. Who sleeps wakes up when it is.
+type ahead struct{ by atomic.Int64 }
+
+func (c *ahead) Now() time.Time { return clock.System.Now().Add(time.Duration(c.by.Load())) }
+
+func (c *ahead) Sleep(ctx context.Context, d time.Duration) error {
+	for until := c.Now().Add(d); c.Now().Before(until); {
+		if err := clock.System.Sleep(ctx, min(20*time.Millisecond, until.Sub(c.Now()))); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// site is a project with a plan that can be made to fail.
+type site struct {
+	s                              *servertest.Server
+	project, source, storage, plan string
+	repository                     string
+	place                          string // the folder of the repository
+}
+
+type thing struct{ ID string }
+
+func newSite(t *testing.T, s *servertest.Server) *site {
+	t.Helper()
+	w := &site{s: s, place: filepath.Join(t.TempDir(), "repository")}
+	from := t.TempDir()
+	if err := os.WriteFile(filepath.Join(from, "letter.txt"), []byte("Dear all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	create := func(path string, body map[string]any) string {
+		var made thing
+		if w.project != "" {
+			body["project"] = w.project
+		}
+		s.Owner.Post(t, path, body, &made)
+		return made.ID
+	}
+	w.project = create("/projects", map[string]any{"name": "Office"})
+	w.source = create("/sources", map[string]any{"name": "Letters", "kind": "files", "settings": map[string]string{"paths": from}})
+	w.storage = create("/storages", map[string]any{"name": "Disk", "location": w.place, "settings": map[string]string{}})
+	w.repository = create("/repositories", map[string]any{"name": "Box", "storage": w.storage})
+	w.plan = create("/plans", map[string]any{"name": "Nightly", "sources": []string{w.source}, "repositories": []string{w.repository}, "type": "incremental", "verify": "none"})
+	s.Owner.Patch(t, "/plans/"+w.plan, map[string]any{"retries": 0}, nil) // a new plan would have the default for it
+	return w
+}
+
+// channel makes a channel of a kind, and a rule that tells it of some events.
+func (w *site) channel(t *testing.T, kind string, settings map[string]string, rule map[string]any) string {
+	t.Helper()
+	var c, r thing
+	w.s.Owner.Post(t, "/channels", map[string]any{"project": w.project, "name": fmt.Sprint(kind, ":", settings["url"]), "kind": kind, "settings": settings}, &c)
+	rule["project"], rule["channel"] = w.project, c.ID
+	if rule["events"] == nil {
+		rule["events"] = []string{"*"}
+	}
+	w.s.Owner.Post(t, "/notification-rules", rule, &r)
+	return c.ID
+}
+
+type ranRun struct {
+	ID, State string
+}
+
+// run does a backup, which fails if the repository is away.
+func (w *site) run(t *testing.T, fails bool) (r ranRun) {
+	t.Helper()
+	if fails {
+		if err := os.Rename(w.place, w.place+".away"); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := os.Rename(w.place+".away", w.place); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	w.s.Owner.Post(t, "/plans/"+w.plan+"/start", nil, &r)
+	soon(t, "the end of the run", func() bool {
+		w.s.Owner.Get(t, "/runs/"+r.ID, &r)
+		return r.State != "pending" && r.State != "running"
+	})
+	if (r.State == "failed") != fails {
+		t.Fatalf("the run ended as %q, want failed = %t", r.State, fails)
+	}
+	return r
+}
+
+func soon(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for range 600 {
+		if is() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain for %s", what)
+}
+
+type alert struct {
+	ID, Kind, Severity, Name, Text, Next, Run string
+	AcknowledgedBy                            string `json:"acknowledged_by"`
+	Open                                      bool
+}
+
+func (w *site) alerts(t *testing.T, query string) (all []alert) {
+	t.Helper()
+	var list struct{ Items []alert }
+	w.s.Owner.Get(t, "/alerts?project="+w.project+query, &list)
+	return list.Items
+}
+
+type delivery struct {
+	ID, Event, State, Error, Channel string
+	Attempts                         int
+	Next                             time.Time
+}
+
+func (w *site) deliveries(t *testing.T, query string) []delivery {
+	t.Helper()
+	var list struct{ Items []delivery }
+	w.s.Owner.Get(t, "/deliveries?"+query, &list)
+	return list.Items
+}
+
+// hook is a receiver of webhooks.
+type hook struct {
+	*httptest.Server
+	mu  sync.Mutex
+	got []posted
+}
+
+type posted struct {
+	Path, ID, Signature, Timestamp string
+	Body                           []byte
+	Type                           string
+	Data                           struct{ Subject, Text, Link, Project string }
+}
+
+func newHook(t *testing.T) *hook {
+	h := &hook{}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		p := posted{Path: r.URL.Path, ID: r.Header.Get("Webhook-Id"), Signature: r.Header.Get("Webhook-Signature"), Timestamp: r.Header.Get("Webhook-Timestamp")}
+		p.Body, _ = io.ReadAll(r.Body)
+		if err := json.Unmarshal(p.Body, &p); err != nil {
+			t.Errorf("the webhook got %q", p.Body)
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.got = append(h.got, p)
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+func (h *hook) all() []posted {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]posted(nil), h.got...)
+}
+
+var (
+	hookKey    = []byte("a key of thirty-two bytes, or so")
+	hookSecret = "whsec_" + base64.StdEncoding.EncodeToString(hookKey)
+)
+
+func (h *hook) settings(path string) map[string]string {
+	return map[string]string{"url": h.URL + path, "secret": hookSecret}
+}
+
+func (p posted) signed() bool {
+	mac := hmac.New(sha256.New, hookKey)
+	fmt.Fprintf(mac, "%s.%s.%s", p.ID, p.Timestamp, p.Body)
+	return p.Signature == "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// postOffice is a mail server of aiosmtpd; what it took are lines of JSON.
+func postOffice(t *testing.T) (port string, mails func() []string) {
+	t.Helper()
+	const python = "/usr/bin/python3"
+	if exec.Command(python, "-c", "import aiosmtpd").Run() != nil {
+		t.Skip("aiosmtpd is missing: apt-get install python3-aiosmtpd")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	command := exec.CommandContext(ctx, python, "../notify/email/testdata/server.py", "takes", "none", "", "", "", "")
+	command.Stderr = t.Output()
+	out, err := command.StdoutPipe()
+	if err == nil {
+		err = command.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Scan()
+	port = lines.Text()
+	var mu sync.Mutex
+	var all []string
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for lines.Scan() {
+			var mail struct{ Content []byte }
+			if err := json.Unmarshal(lines.Bytes(), &mail); err != nil {
+				t.Errorf("the mail server wrote %q", lines.Text())
+			}
+			mu.Lock()
+			all = append(all, string(mail.Content))
+			mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done; _ = command.Wait() })
+	return port, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]string(nil), all...)
+	}
+}
+
+func TestAFailingBackupOpensOneAlertThatTheNextGoodOneResolves(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		w, hook := newSite(t, s), newHook(t)
+		port, mails := postOffice(t)
+		s.Owner.Patch(t, "/settings", map[string]string{"url": "https://backup.example.org"}, nil)
+		w.channel(t, "webhook", hook.settings("/hook"), map[string]any{})
+		mail := w.channel(t, "email", map[string]string{"host": "127.0.0.1", "port": port, "security": "none", "from": "backup@example.com", "to": "ana@example.com"},
+			map[string]any{"events": []string{"alert.*"}})
+		failed := w.run(t, true)
+		soon(t, "the messages", func() bool { return len(hook.all()) >= 1 && len(mails()) >= 1 })
+		w.run(t, true) // the alert is open already
+		open := w.alerts(t, "&open=true")
+		if len(open) != 1 || open[0].Kind != "run-failed" || open[0].Severity != "error" || open[0].Next == "" {
+			t.Fatalf("open alerts = %+v, want one of a failed run", open)
+		}
+		first := hook.all()[0]
+		if first.Type != "alert.opened" || !first.signed() || !strings.Contains(first.Data.Subject, `plan "Nightly"`) || first.Data.Project != "Office" ||
+			first.Data.Link != "https://backup.example.org/alerts/"+open[0].ID {
+			t.Errorf("the first webhook = %+v, signed %t, of the run %s", first, first.signed(), failed.ID)
+		}
+		w.run(t, false)
+		soon(t, "what tells that it is well again", func() bool { return len(hook.all()) >= 3 && len(mails()) >= 2 })
+		time.Sleep(3 * time.Second) // for messages that should not come
+		var types []string
+		for _, p := range hook.all() {
+			types = append(types, p.Type)
+			if !p.signed() {
+				t.Errorf("%s is not signed", p.Type)
+			}
+		}
+		if got := strings.Join(types, " "); got != "alert.opened run.failed alert.resolved" {
+			t.Errorf("the webhook was told of %s", got)
+		}
+		if got := mails(); len(got) != 2 || !strings.Contains(got[0], "the backup failed") || !strings.Contains(got[1], "resolved") {
+			t.Errorf("mails = %q, want one of the opening and one of the end", got)
+		}
+		if open := w.alerts(t, "&open=true"); len(open) != 0 {
+			t.Errorf("open alerts after a good run = %+v", open)
+		}
+		if all := w.alerts(t, ""); len(all) != 1 {
+			t.Errorf("alerts = %+v, want one", all)
+		}
+		var trail struct{ Items []struct{ Action string } }
+		s.Owner.Get(t, "/audit-events?action=alert.", &trail)
+		if len(trail.Items) != 2 || trail.Items[0].Action != "alert.resolved" {
+			t.Errorf("the trail of alerts = %+v", trail.Items)
+		}
+		s.Owner.Post(t, "/channels/"+mail+"/test", nil, nil)
+		soon(t, "the test mail", func() bool { return len(mails()) == 3 })
+		if !strings.Contains(mails()[2], "This is a test") {
+			t.Errorf("the test mail = %s", mails()[2])
+		}
+	})
+}
+
+func TestADeadReceiverIsTriedAgainAndARefusalIsShown(t *testing.T) {
+	c := &ahead{}
+	s := servertest.Start(t, server.Options{Clock: c}).Claim(t)
+	w, hook := newSite(t, s), newHook(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	refuses := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(refuses.Close)
+	dead := w.channel(t, "webhook", map[string]string{"url": "http://" + address + "/hook", "secret": hookSecret}, map[string]any{})
+	refused := w.channel(t, "webhook", map[string]string{"url": refuses.URL + "/gone", "secret": hookSecret}, map[string]any{})
+	w.channel(t, "webhook", hook.settings("/alive"), map[string]any{})
+	w.run(t, true)
+	soon(t, "the attempts", func() bool {
+		waiting, failed := w.deliveries(t, "channel="+dead), w.deliveries(t, "channel="+refused)
+		return len(waiting) == 1 && waiting[0].Attempts == 1 && len(failed) == 1 && failed[0].Attempts == 1 && len(hook.all()) == 1
+	})
+	waiting := w.deliveries(t, "channel="+dead)[0]
+	if waiting.State != "pending" || waiting.Error == "" || strings.Contains(waiting.Error, "/hook") {
+		t.Errorf("what waits for a dead receiver = %+v", waiting)
+	}
+	failed := w.deliveries(t, "state=failed")
+	if len(failed) > 1 || len(failed) == 1 && failed[0].Channel != refused {
+		t.Errorf("failed deliveries = %+v, want none but of the one that refuses", failed)
+	}
+	if l, err = net.Listen("tcp", address); err != nil {
+		t.Fatal(err)
+	}
+	alive := &http.Server{Handler: hook.Config.Handler}
+	go func() { _ = alive.Serve(l) }()
+	t.Cleanup(func() { _ = alive.Close() })
+	c.by.Add(int64(11 * time.Second))
+	soon(t, "the second attempt", func() bool { return w.deliveries(t, "channel="+dead)[0].State == "sent" })
+	c.by.Add(int64(4 * 24 * time.Hour))
+	s.Owner.Post(t, "/session", map[string]string{"email": "ada@example.org", "password": servertest.Password}, nil)
+	soon(t, "that what is refused is given up", func() bool { return len(w.deliveries(t, "state=failed")) == 1 })
+}
+
+func TestMessagesWaitForTheEndOfQuietHours(t *testing.T) {
+	c := &ahead{}
+	s := servertest.Start(t, server.Options{Clock: c}).Claim(t)
+	w, hook := newSite(t, s), newHook(t)
+	end := c.Now().UTC().Truncate(time.Minute).Add(2 * time.Hour)
+	quiet := map[string]any{"from": c.Now().UTC().Add(-time.Hour).Format("15:04"), "to": end.Format("15:04"), "zone": "UTC"}
+	channel := w.channel(t, "webhook", hook.settings("/quiet"), map[string]any{"quiet": quiet})
+	w.run(t, true)
+	soon(t, "the message", func() bool { return len(w.deliveries(t, "channel="+channel)) == 1 })
+	time.Sleep(3 * time.Second)
+	d := w.deliveries(t, "channel="+channel)[0]
+	if d.State != "pending" || d.Attempts != 0 || !d.Next.Equal(end) || len(hook.all()) != 0 {
+		t.Errorf("in quiet hours the delivery is %+v, want it to wait until %v", d, end)
+	}
+	c.by.Add(int64(2 * time.Hour))
+	soon(t, "the message after quiet hours", func() bool { return len(hook.all()) == 1 })
+}
+
+func TestSomebodyIsRemindedOfAnOpenAlertUntilTheyTakeCareOfIt(t *testing.T) {
+	c := &ahead{}
+	s := servertest.Start(t, server.Options{Clock: c}).Claim(t)
+	w, hook := newSite(t, s), newHook(t)
+	w.channel(t, "webhook", hook.settings("/nag"), map[string]any{"events": []string{"alert.*"}, "reminder_hours": 1})
+	w.run(t, true)
+	soon(t, "the message", func() bool { return len(hook.all()) == 1 })
+	c.by.Add(int64(time.Hour))
+	soon(t, "the reminder", func() bool { return len(hook.all()) == 2 })
+	if got := hook.all()[1]; got.Type != "alert.reminder" || got.ID == hook.all()[0].ID {
+		t.Errorf("the reminder = %+v", got)
+	}
+	open := w.alerts(t, "&open=true")
+	var taken alert
+	s.Owner.Post(t, "/alerts/"+open[0].ID+"/acknowledge", nil, &taken)
+	if taken.AcknowledgedBy == "" || !taken.Open {
+		t.Errorf("the acknowledged alert = %+v", taken)
+	}
+	c.by.Add(int64(2 * time.Hour))
+	time.Sleep(3 * time.Second)
+	if got := hook.all(); len(got) != 2 {
+		t.Errorf("%d messages, want no reminder of what somebody takes care of", len(got))
+	}
+}
+
+func TestTwoServersOfOneDatabaseSendEachMessageOnce(t *testing.T) {
+	url := servers.Postgres(t)
+	s := servertest.Start(t, server.Options{Database: url}).Claim(t)
+	servertest.Start(t, server.Options{Database: url, Data: s.Data})
+	w, hook := newSite(t, s), newHook(t)
+	const channels = 12
+	for i := range channels {
+		w.channel(t, "webhook", hook.settings(fmt.Sprint("/", i)), map[string]any{})
+	}
+	w.run(t, true)
+	w.run(t, false)
+	soon(t, "all messages", func() bool { return len(w.deliveries(t, "state=sent")) == 2*channels })
+	time.Sleep(3 * time.Second)
+	seen := map[string]int{}
+	for _, p := range hook.all() {
+		seen[p.Path+" "+p.ID]++
+	}
+	if len(seen) != 2*channels || len(hook.all()) != 2*channels {
+		t.Errorf("%d messages came, of which %d are different; want %d", len(hook.all()), len(seen), 2*channels)
+	}
+}
+
+func TestSecretsOfChannelsAreNeverShownAndRightsHold(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		w, hook := newSite(t, s), newHook(t)
+		channel := w.channel(t, "webhook", hook.settings("/secret-path"), map[string]any{})
+		var own thing
+		s.Owner.Post(t, "/channels", map[string]any{"name": "Server's own", "kind": "webhook", "settings": hook.settings("/own")}, &own)
+		for _, path := range []string{"/channels", "/channels/" + channel, "/audit-events?action=channel."} {
+			if a := s.Owner.Ask(t, "GET", path, nil); strings.Contains(string(a.Body), "whsec_") || strings.Contains(string(a.Body), "secret-path") {
+				t.Errorf("GET %s shows a secret: %s", path, a.Body)
+			}
+		}
+		s.Owner.Patch(t, "/channels/"+channel, map[string]string{"name": "Renamed"}, nil)
+		s.Owner.Post(t, "/channels/"+channel+"/test", nil, nil)
+		if got := hook.all(); len(got) != 1 || got[0].Path != "/secret-path" || !got[0].signed() {
+			t.Errorf("after a change of the name the channel sent %+v", got)
+		}
+		viewer := s.Person(t, "Vera Viewer", "viewer", "/project/"+w.project)
+		viewer.Ask(t, "GET", "/channels/"+channel, nil).Refused(t, http.StatusNotFound, "not-found")
+		viewer.Ask(t, "POST", "/channels/"+channel+"/test", nil).Refused(t, http.StatusNotFound, "not-found")
+		member := s.Person(t, "Mia Member", "member", "/project/"+w.project)
+		admin := s.Person(t, "Adam Admin", "project-admin", "/project/"+w.project)
+		admin.Get(t, "/channels/"+channel, nil)
+		rule := map[string]any{"project": w.project, "channel": own.ID, "events": []string{"*"}}
+		admin.Ask(t, "POST", "/notification-rules", rule).Refused(t, http.StatusUnprocessableEntity, "invalid")
+		var mine thing
+		member.Post(t, "/channels", map[string]any{"project": w.project, "name": "Mia's", "kind": "webhook", "settings": map[string]string{"url": "https://hooks.example/mia", "secret": hookSecret}}, &mine)
+		var made struct{ ID, User string }
+		rule["channel"] = mine.ID
+		member.Post(t, "/notification-rules", rule, &made)
+		if made.User == "" {
+			t.Error("a member's rule tells of everything in the project")
+		}
+		w.run(t, true)
+		if all := w.deliveries(t, "channel="+mine.ID); len(all) != 0 {
+			t.Errorf("a member is told of what they may not see: %+v", all)
+		}
+		if all := w.deliveries(t, "channel="+channel); len(all) != 1 {
+			t.Errorf("the project is told %+v", all)
+		}
+		w.s.Owner.Ask(t, "POST", "/channels", map[string]any{"project": w.project, "name": "Bad", "kind": "webhook", "settings": map[string]string{"url": "ftp://x"}}).
+			Refused(t, http.StatusUnprocessableEntity, "invalid")
+	})
+}
+
+func TestAStorageAboveItsLimitOpensAnAlertAndATokenToo(t *testing.T) {
+	c := &ahead{}
+	s := servertest.Start(t, server.Options{Clock: c}).Claim(t)
+	w := newSite(t, s)
+	w.run(t, false)
+	s.Owner.Patch(t, "/storages/"+w.storage, map[string]any{"limit": 10}, nil)
+	s.Owner.Post(t, "/repositories/"+w.repository+"/scan", nil, nil)
+	soon(t, "the alert of the storage", func() bool { return len(w.alerts(t, "&open=true")) == 1 })
+	var list struct {
+		Items []struct {
+			Kind    string
+			CleanUp []struct {
+				Object string
+				Bytes  int64
+			} `json:"clean_up"`
+		}
+	}
+	s.Owner.Get(t, "/alerts?open=true", &list)
+	if a := list.Items[0]; a.Kind != "storage-limit" || len(a.CleanUp) != 2 || a.CleanUp[0].Object != "snapshot" || a.CleanUp[1].Object != "repository" || a.CleanUp[1].Bytes < 100 {
+		t.Errorf("the alert = %+v, want one with a snapshot and a repository to clean up", a)
+	}
+	s.Owner.Patch(t, "/storages/"+w.storage, map[string]any{"limit": 0}, nil)
+	s.Owner.Post(t, "/tokens", map[string]any{"name": "Old script", "permissions": []string{"report.read"}, "expires_at": c.Now().Add(24 * time.Hour)}, nil)
+	c.by.Add(int64(5 * time.Minute)) // it looks around
+	soon(t, "the end of one alert and another one", func() bool {
+		s.Owner.Get(t, "/alerts?open=true", &list)
+		return len(list.Items) == 1 && list.Items[0].Kind == "token-expiring"
+	})
+}
