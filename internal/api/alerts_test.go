@@ -79,7 +79,8 @@ func newSite(t *testing.T, s *servertest.Server) *site {
 func (w *site) channel(t *testing.T, kind string, settings map[string]string, rule map[string]any) string {
 	t.Helper()
 	var c, r thing
-	w.s.Owner.Post(t, "/channels", map[string]any{"project": w.project, "name": fmt.Sprint(kind, ":", settings["url"]), "kind": kind, "settings": settings}, &c)
+	w.s.Owner.Post(t, "/channels", map[string]any{"project": w.project, "name": fmt.Sprint(kind, " ", len(settings["url"]), rule["name"]), "kind": kind, "settings": settings}, &c)
+	delete(rule, "name")
 	rule["project"], rule["channel"] = w.project, c.ID
 	if rule["events"] == nil {
 		rule["events"] = []string{"*"}
@@ -161,10 +162,13 @@ type hook struct {
 }
 
 type posted struct {
-	Path, ID, Signature, Timestamp string
-	Body                           []byte
-	Type                           string
-	Data                           struct{ Subject, Text, Link, Project string }
+	Path      string `json:"-"`
+	ID        string `json:"-"`
+	Signature string `json:"-"`
+	Timestamp string `json:"-"`
+	Body      []byte `json:"-"`
+	Type      string
+	Data      struct{ Subject, Text, Link, Project string }
 }
 
 func newHook(t *testing.T) *hook {
@@ -317,7 +321,7 @@ func TestADeadReceiverIsTriedAgainAndARefusalIsShown(t *testing.T) {
 	refuses := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(refuses.Close)
 	dead := w.channel(t, "webhook", map[string]string{"url": "http://" + address + "/hook", "secret": hookSecret}, map[string]any{})
-	refused := w.channel(t, "webhook", map[string]string{"url": refuses.URL + "/gone", "secret": hookSecret}, map[string]any{})
+	refused := w.channel(t, "webhook", map[string]string{"url": refuses.URL + "/gone", "secret": hookSecret}, map[string]any{"name": "refuses"})
 	w.channel(t, "webhook", hook.settings("/alive"), map[string]any{})
 	w.run(t, true)
 	soon(t, "the attempts", func() bool {
@@ -395,7 +399,7 @@ func TestTwoServersOfOneDatabaseSendEachMessageOnce(t *testing.T) {
 	w, hook := newSite(t, s), newHook(t)
 	const channels = 12
 	for i := range channels {
-		w.channel(t, "webhook", hook.settings(fmt.Sprint("/", i)), map[string]any{})
+		w.channel(t, "webhook", hook.settings(fmt.Sprint("/", i)), map[string]any{"name": i})
 	}
 	w.run(t, true)
 	w.run(t, false)
@@ -442,6 +446,11 @@ func TestSecretsOfChannelsAreNeverShownAndRightsHold(t *testing.T) {
 		if made.User == "" {
 			t.Error("a member's rule tells of everything in the project")
 		}
+		var near thing
+		member.Post(t, "/channels", map[string]any{"project": w.project, "name": "This machine", "kind": "webhook", "settings": hook.settings("/near")}, &near)
+		member.Ask(t, "POST", "/channels/"+near.ID+"/test", nil).Refused(t, http.StatusConflict, "conflict") // it may not reach the server's own machine
+		s.Owner.Patch(t, "/channels/"+near.ID, map[string]string{"name": "Looks harmless"}, nil)
+		member.Ask(t, "POST", "/channels/"+near.ID+"/test", nil).Refused(t, http.StatusConflict, "conflict")
 		w.run(t, true)
 		if all := w.deliveries(t, "channel="+mine.ID); len(all) != 0 {
 			t.Errorf("a member is told of what they may not see: %+v", all)

@@ -24,11 +24,12 @@ func (a *App) channels() *Noun[backstay.Channel, *backstay.Channel] {
 	return &Noun[backstay.Channel, *backstay.Channel]{app: a, Kind: "channel", Read: backstay.ManageChannels, Manage: backstay.ManageChannels, global: true,
 		Filters: []string{"kind"},
 		name:    func(c *backstay.Channel) string { return c.Name },
-		prepare: func(t *task, c, _ *backstay.Channel) error {
+		prepare: func(t *task, c, before *backstay.Channel) error {
 			if err := c.Check(); err != nil {
 				return err
 			}
-			c.Local = backstay.Decide(t.who, backstay.ManageStorages, backstay.Everywhere, "").Allowed
+			mayReachAll := backstay.Decide(t.who, backstay.ManageStorages, backstay.Everywhere, "").Allowed
+			c.Local = mayReachAll && (before == nil || before.Local) // whoever changes the name of another's does not vouch for its address
 			old, err := a.hidden(channelPlace(c.ID), c.Sealed)
 			if err != nil {
 				return err

@@ -60,6 +60,9 @@ func (t *task) tell(h happening, told map[string]bool) error {
 // enqueue puts one message into the queue.
 func (t *task) enqueue(h happening, d backstay.Delivery) error {
 	c, err := db.Find[backstay.Channel](t.ctx, t.tx, d.Channel)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil // it was deleted just now, together with the rule
+	}
 	if err != nil {
 		return err
 	}
