@@ -492,3 +492,70 @@ func TestAStorageAboveItsLimitOpensAnAlertAndATokenToo(t *testing.T) {
 		return len(list.Items) == 1 && list.Items[0].Kind == "token-expiring"
 	})
 }
+
+func TestADigestIsOneMessageThatTellsOfAll(t *testing.T) {
+	c := &ahead{}
+	s := servertest.Start(t, server.Options{Clock: c, Database: servers.Postgres(t)}).Claim(t)
+	w, hook := newSite(t, s), newHook(t)
+	channel := w.channel(t, "webhook", hook.settings("/digest"), map[string]any{"digest": map[string]any{"every": "hourly", "zone": "UTC"}})
+	w.run(t, true)
+	w.run(t, false)
+	if all := w.deliveries(t, "channel="+channel+"&state=pending"); len(all) != 2 || all[0].Attempts != 0 {
+		t.Fatalf("before the hour is full: %+v", all)
+	}
+	c.by.Add(int64(time.Hour))
+	soon(t, "the digest", func() bool { return len(w.deliveries(t, "channel="+channel+"&state=sent")) == 2 })
+	got := hook.all()
+	if len(got) != 1 || got[0].Type != "digest" || !strings.Contains(got[0].Data.Text, "the backup failed") || !strings.Contains(got[0].Data.Text, "resolved") {
+		t.Errorf("the digest = %+v", got)
+	}
+}
+
+func TestOnlyAFullVerificationClosesTheAlertOfOne(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		w := newSite(t, s)
+		w.run(t, false)
+		packs, err := filepath.Glob(filepath.Join(w.place, "data", "*", "*"))
+		if err != nil || len(packs) == 0 {
+			t.Fatalf("packs = %v, %v", packs, err)
+		}
+		flip := func() {
+			for _, name := range packs {
+				data, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				data[5] ^= 1
+				if err := os.Chmod(name, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(name, data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		verify := func(level string) {
+			var r ranRun
+			s.Owner.Post(t, "/repositories/"+w.repository+"/verify", map[string]string{"level": level}, &r)
+			soon(t, "the end of the verification", func() bool {
+				s.Owner.Get(t, "/runs/"+r.ID, &r)
+				return r.State != "pending" && r.State != "running"
+			})
+		}
+		flip()
+		verify("full")
+		open := w.alerts(t, "&open=true")
+		if len(open) != 1 || open[0].Kind != "verification-failed" || open[0].Severity != "critical" || open[0].Name != "Box" {
+			t.Fatalf("after damage was found: %+v", open)
+		}
+		flip()
+		verify("structure")
+		if open := w.alerts(t, "&open=true"); len(open) != 1 {
+			t.Errorf("after a look at the structure: %+v, want the alert open still", open)
+		}
+		verify("full")
+		if open := w.alerts(t, "&open=true"); len(open) != 0 {
+			t.Errorf("after all was read and found right: %+v", open)
+		}
+	})
+}
