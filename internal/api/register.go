@@ -16,4 +16,5 @@ func (a *API) register() {
 	a.registerNotifications()
 	a.registerEvents()
 	a.registerMetrics()
+	a.registerSearch()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/internal/auth"
+	"github.com/backstay/backstay/internal/catalog"
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/secret"
 )
@@ -31,6 +32,7 @@ type Options struct {
 	Hasher   *auth.Hasher
 	Ring     *secret.Ring // the keys outside of the database
 	Places   Places
+	Catalog  *catalog.Catalog
 	Speakers Speakers
 	RunEnded func(backstay.Run) // is told of each run that this process ended; may be nil
 	Data     string             // the folder of the server, for caches
