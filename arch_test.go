@@ -69,6 +69,7 @@ var modules = []edge{
 	{to: "golang.org/x/time/...", from: "storage/limit", why: "the rate limiter of transfers"},
 	{to: "github.com/minio/minio-go/...", from: "storage/s3", why: "the client of S3"},
 	{to: "github.com/danielgtaylor/huma/...", from: "internal/api", why: "operations with their description in OpenAPI"},
+	{to: "github.com/prometheus/client_golang/...", from: "internal/metrics", why: "the form in which Prometheus reads numbers"},
 	{to: "github.com/uptrace/bun/...", from: "internal/db", why: "rows of two kinds of database as structs"},
 	{to: "github.com/pressly/goose/...", from: "internal/db", why: "migrations"},
 	{to: "github.com/jackc/pgx/...", from: "internal/db internal/catalog test/servers", why: "PostgreSQL"},

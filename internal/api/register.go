@@ -16,5 +16,8 @@ func (a *API) register() {
 	a.registerRuns()
 	a.registerClock()
 	a.registerVault()
+	a.registerNotifications()
+	a.registerEvents()
+	a.registerMetrics()
 	a.registerSearch()
 }

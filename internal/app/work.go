@@ -231,11 +231,12 @@ func (e *execution) take() (backstay.Run, []backstay.RunLine) {
 // end records how the run ended.
 func (e *execution) end(ctx context.Context, state backstay.RunState) error {
 	run, lines := e.take()
-	err := e.app.DB.Write(ctx, func(tx *db.Tx) error {
+	mine := false
+	err := e.app.DB.Write(ctx, func(tx *db.Tx) (err error) {
 		if err := tx.AddLines(ctx, lines); err != nil {
 			return err
 		}
-		mine, err := e.app.endRun(ctx, tx, run, state)
+		mine, err = e.app.endRun(ctx, tx, &run, state)
 		if err == nil && !mine {
 			err = errLost // and nothing of this is written
 		}
@@ -243,6 +244,9 @@ func (e *execution) end(ctx context.Context, state backstay.RunState) error {
 	})
 	if err != nil && !errors.Is(err, errLost) {
 		return explain(err, "run")
+	}
+	if mine {
+		e.app.observe(run)
 	}
 	return nil
 }

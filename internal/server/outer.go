@@ -52,6 +52,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 					api.WriteProblem(answer, http.StatusInternalServerError, backstay.Failed, "something went wrong on the server", "The log of the server has the details, under the id of the request.", id)
 				}
 			}
+			s.metrics.Request(class(r.URL.Path), answer.status)
 			s.opt.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", s.opt.Clock.Now().Sub(begun)), slog.String("ip", origin(r).IP))
 			if cut {
@@ -76,6 +77,17 @@ func (s *Server) onlyNamed(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// class sorts paths into few classes, whatever somebody asks for.
+func class(path string) string {
+	switch {
+	case strings.HasPrefix(path, api.Prefix+"/"):
+		return "api"
+	case path == "/health", path == "/metrics", path == "/openapi.json":
+		return strings.Trim(path, "/")
+	}
+	return "other"
 }
 
 // origin is where a request came from.
