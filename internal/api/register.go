@@ -13,4 +13,5 @@ func (a *API) register() {
 	nouns(a, "projects", a.App.Projects)
 	a.registerPlaces()
 	a.registerRuns()
+	a.registerBrowse()
 }
