@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"mime"
 	"net/http"
@@ -144,10 +143,4 @@ func (p *patient) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return p.w.Write(b)
-}
-
-// jsonLines writes one JSON value a line.
-func jsonLines(w io.Writer) func(v any) error {
-	encoder := json.NewEncoder(w)
-	return func(v any) error { return encoder.Encode(v) }
 }

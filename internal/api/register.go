@@ -14,4 +14,5 @@ func (a *API) register() {
 	a.registerPlaces()
 	a.registerRuns()
 	a.registerBrowse()
+	a.registerRestores()
 }

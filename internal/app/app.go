@@ -51,6 +51,7 @@ type App struct {
 	Plans        *Noun[backstay.Plan, *backstay.Plan]
 	Runs         *Noun[backstay.Run, *backstay.Run]
 	Snapshots    *Noun[backstay.Snapshot, *backstay.Snapshot]
+	Restores     *Noun[backstay.Restore, *backstay.Restore]
 	box          *secret.Box
 	claim        auth.Digest // of the code that makes the first account; "" once there is one
 }
@@ -61,6 +62,7 @@ func New(opt Options) *App {
 	a.Users, a.Groups, a.Roles, a.Grants, a.Projects = a.users(), a.groups(), a.roles(), a.grants(), a.projects()
 	a.Sources, a.Modules, a.Storages, a.Repositories = a.sources(), a.modules(), a.storages(), a.repositories()
 	a.Plans, a.Runs, a.Snapshots = a.plans(), a.runs(), a.snapshots()
+	a.Restores = a.restores()
 	return a
 }
 

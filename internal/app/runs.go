@@ -46,7 +46,10 @@ func (a *App) CancelRun(ctx context.Context, who backstay.Actor, id string) (run
 		case run.State == backstay.Pending:
 			now := a.now()
 			run.State, run.EndedAt, run.UpdatedAt, run.Cancel = backstay.Stopped, &now, now, true
-			return db.Update(ctx, t.tx, &run)
+			if err := db.Update(ctx, t.tx, &run); err != nil {
+				return err
+			}
+			return t.follow(run)
 		case run.State.Ended():
 			return backstay.Errorf(backstay.Conflict, "the run is over already")
 		}
@@ -194,6 +197,9 @@ func (a *App) endRun(ctx context.Context, tx *db.Tx, run backstay.Run, state bac
 
 // follow enqueues what follows from the end of a run.
 func (t *task) follow(run backstay.Run) error {
+	if run.Kind == backstay.RunRestore {
+		return t.endRestore(run)
+	}
 	if run.Kind != backstay.RunBackup {
 		return nil
 	}
