@@ -24,7 +24,7 @@ func (a *API) registerBrowse() {
 			Path   string `query:"path" maxLength:"32768" default:"/" doc:"The folder, from the root of the snapshot"`
 			Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"1000"`
 			Cursor string `query:"cursor" doc:"What the page before gave as next"`
-		}) (*listed[app.Entry], error) {
+		}) (*listed[app.SnapshotEntry], error) {
 			page, next, err := a.App.BrowseSnapshot(ctx, actor(ctx), in.ID, in.Path, in.Cursor, in.Limit)
 			return newListed(page, next), err
 		})

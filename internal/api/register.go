@@ -15,4 +15,5 @@ func (a *API) register() {
 	a.registerRuns()
 	a.registerBrowse()
 	a.registerRestores()
+	a.registerCompat()
 }

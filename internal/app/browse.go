@@ -24,8 +24,8 @@ import (
 // personWait is how long somebody who looks at a snapshot waits for the lock of another program to go.
 const personWait = 10 * time.Second
 
-// Entry is one name in a folder of a snapshot.
-type Entry struct {
+// SnapshotEntry is one name in a folder of a snapshot.
+type SnapshotEntry struct {
 	Name       string     `json:"name"`
 	Path       string     `json:"path" doc:"From the root of the snapshot"`
 	RawPath    []byte     `json:"raw_path,omitempty" doc:"The bytes of the path, where they are no UTF-8: ask for it with these, percent-encoded"`
@@ -38,8 +38,8 @@ type Entry struct {
 	LinkTarget string     `json:"link_target,omitempty"`
 }
 
-func newEntry(dir string, n *tree.Node) Entry {
-	e := Entry{Name: n.Name, Path: "/" + clean(dir+"/"+n.Name), Type: n.Type, Size: n.Size, Mode: n.Mode.String(), ModTime: n.ModTime.UTC(),
+func newEntry(dir string, n *tree.Node) SnapshotEntry {
+	e := SnapshotEntry{Name: n.Name, Path: "/" + clean(dir+"/"+n.Name), Type: n.Type, Size: n.Size, Mode: n.Mode.String(), ModTime: n.ModTime.UTC(),
 		User: n.User, Group: n.Group, LinkTarget: strings.ToValidUTF8(n.LinkTarget, "\uFFFD")}
 	if valid := strings.ToValidUTF8(e.Path, "\uFFFD"); valid != e.Path {
 		e.RawPath, e.Path, e.Name = []byte(e.Path), valid, strings.ToValidUTF8(e.Name, "\uFFFD")
@@ -48,7 +48,7 @@ func newEntry(dir string, n *tree.Node) Entry {
 }
 
 // BrowseSnapshot returns a page of what is directly in a folder of a snapshot, by the bytes of the names, and the cursor of the next page.
-func (a *App) BrowseSnapshot(ctx context.Context, who backstay.Actor, id, dir, cursor string, limit int) (page []Entry, next string, err error) {
+func (a *App) BrowseSnapshot(ctx context.Context, who backstay.Actor, id, dir, cursor string, limit int) (page []SnapshotEntry, next string, err error) {
 	var s backstay.Snapshot
 	var see sight
 	err = a.change(ctx, who, "snapshot.browsed", func(t *task) error {
@@ -80,7 +80,7 @@ func (a *App) BrowseSnapshot(ctx context.Context, who backstay.Actor, id, dir, c
 }
 
 // pageOf returns what may be seen of the nodes after the one that the cursor names.
-func pageOf(nodes []tree.Node, dir, cursor string, limit int, see sight) (page []Entry, next string) {
+func pageOf(nodes []tree.Node, dir, cursor string, limit int, see sight) (page []SnapshotEntry, next string) {
 	after, _ := decodeName(cursor)
 	last := ""
 	for i := range nodes {

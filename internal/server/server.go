@@ -224,6 +224,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /health", s.health)
 	mux.Handle("/openapi.json", a)
 	mux.Handle(api.Prefix+"/", a)
+	mux.Handle(api.CompatPrefix+"/", a)
 	return s.outer(a.Identify(mux, origin))
 }
 
