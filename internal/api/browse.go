@@ -13,11 +13,13 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/internal/app"
 )
 
 func (a *API) registerBrowse() {
+	a.registerModuleSnapshots()
 	handle(a, operation{id: "list-snapshot-entries", method: http.MethodGet, path: "/snapshots/{id}/entries", summary: "List what is in a folder of a snapshot", tag: "snapshots"},
 		func(ctx context.Context, in *struct {
 			ID     string `path:"id" maxLength:"64"`
@@ -62,6 +64,19 @@ func (a *API) registerBrowse() {
 		help: "What is protected, or kept by object lock, is refused. The next prune frees its space."},
 		func(ctx context.Context, in *idOnly) (*none, error) {
 			return nil, a.App.DeleteSnapshot(ctx, actor(ctx), in.ID)
+		})
+}
+
+// registerModuleSnapshots is for who has a role in a module and nothing else.
+func (a *API) registerModuleSnapshots() {
+	handle(a, operation{id: "list-module-snapshots", method: http.MethodGet, path: "/modules/{id}/snapshots", summary: "List the snapshots of a module's source, the newest first", tag: "snapshots"},
+		func(ctx context.Context, in *struct {
+			ID     string `path:"id" maxLength:"64"`
+			Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+			Cursor string `query:"cursor" doc:"What the page before gave as next"`
+		}) (*listed[backstay.Snapshot], error) {
+			page, next, err := a.App.ModuleSnapshots(ctx, actor(ctx), in.ID, app.List{Limit: in.Limit, Cursor: in.Cursor})
+			return newListed(page, next), err
 		})
 }
 

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"errors"
 	"io"
 	"io/fs"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backstay/backstay/internal/server"
 	"github.com/backstay/backstay/internal/server/servertest"
 )
 
@@ -333,6 +335,11 @@ func TestAGrantOfAModuleShowsJustItsPaths(t *testing.T) {
 		id := w.backup(t)
 		module := "/project/" + w.project + "/source/" + w.source + "/module/" + hr
 		anna := s.Person(t, "Anna HR", "restorer", module)
+		var found struct{ Items []struct{ ID string } }
+		anna.Get(t, "/modules/"+hr+"/snapshots", &found)
+		if len(found.Items) != 1 || found.Items[0].ID != id {
+			t.Errorf("a person of the module finds %+v", found.Items)
+		}
 		var page struct{ Items []struct{ Name string } }
 		anna.Get(t, "/snapshots/"+id+"/entries?path="+w.at(""), &page)
 		if len(page.Items) != 1 || page.Items[0].Name != "hr" {
@@ -351,4 +358,46 @@ func TestAGrantOfAModuleShowsJustItsPaths(t *testing.T) {
 		maps.DeleteFunc(all, func(name, _ string) bool { return strings.HasPrefix(name, "hr/") })
 		same(t, "the whole for a person who is denied the module", w.unzip(t, rest.Ask(t, "GET", "/snapshots/"+id+"/download", nil).Body), all)
 	})
+}
+
+func TestADownloadOfADamagedRepositoryNamesWhatIsLost(t *testing.T) {
+	s := servertest.Start(t, server.Options{}).Claim(t)
+	w := newWorld(t, s)
+	id := w.backup(t)
+	all := content(t, w.folder)
+	w.spoil(t)
+	a := s.Owner.Ask(t, "GET", "/snapshots/"+id+"/download", nil)
+	got := w.unzip(t, a.Body)
+	if note := got["/NOT-COMPLETE.txt"]; !strings.Contains(note, w.folder) {
+		t.Errorf("the archive of a damaged snapshot has %q and no note", slices.Sorted(maps.Keys(got)))
+	}
+	if maps.Equal(got, all) {
+		t.Error("nothing was lost")
+	}
+	if file, err := s.Owner.Try(t, "/snapshots/"+id+"/content?path="+w.at("hr/deep/x.bin")); err == nil {
+		t.Errorf("a file that can't be read was sent with %d bytes as if it were whole", len(file))
+	}
+}
+
+// spoil changes bytes in all files of the repository that hold data. The server still has the folders in its cache.
+func (w *world) spoil(t *testing.T) {
+	t.Helper()
+	var storage struct{ Location string }
+	w.Owner.Get(t, "/storages/"+w.storage, &storage)
+	packs, err := filepath.Glob(filepath.Join(storage.Location, "data", "*", "*"))
+	if err != nil || len(packs) == 0 {
+		t.Fatalf("the repository has the packs %v, %v", packs, err)
+	}
+	for _, pack := range packs {
+		text, err := os.ReadFile(pack)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range len(text) / 2 {
+			text[i] ^= 0xff
+		}
+		if err := errors.Join(os.Chmod(pack, 0o600), os.WriteFile(pack, text, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

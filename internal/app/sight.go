@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"path"
 	"slices"
 	"strings"
@@ -144,4 +145,29 @@ func (t *task) sightOfModules(s backstay.Snapshot, p backstay.Permission, module
 // errUnseen says that a path is not in a snapshot, or that the actor must not know.
 func errUnseen(name string) error {
 	return backstay.Errorf(backstay.NotFound, "there is no %q in the snapshot", "/"+clean(name)).OnField("path")
+}
+
+// ModuleSnapshots returns a page of the snapshots in which a module is, the newest first: who has a role in nothing but the module finds
+// them here.
+func (a *App) ModuleSnapshots(ctx context.Context, who backstay.Actor, id string, l List) (page []backstay.Snapshot, next string, err error) {
+	l.Sort = "-time"
+	q, err := l.query(nil)
+	if err != nil {
+		return nil, "", err
+	}
+	err = a.look(ctx, who, "snapshot.listed", func(t *task) error {
+		m, err := a.Modules.find(t, id)
+		if err != nil {
+			return err
+		}
+		if err := t.allow(backstay.ListSnapshots, m.Scope, m.Owner); err != nil {
+			return err
+		}
+		q.Reach = db.Everything
+		_, q.Denied = backstay.ReachOf(who, backstay.ListSnapshots)
+		q.Where = append(q.Where, db.Condition{Column: "source", Op: db.Is, Value: m.Source}, db.Condition{Column: "project", Op: db.Is, Value: m.Project})
+		page, next, err = db.List[backstay.Snapshot](ctx, t.tx, q)
+		return err
+	})
+	return page, next, err
 }
