@@ -3,6 +3,7 @@ package backstay
 import (
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/backstay/backstay/entry"
 )
@@ -45,6 +46,7 @@ type Restore struct {
 	Result    entry.Totals `json:"result,omitempty" readOnly:"true" doc:"What was done, by action"`
 	Run       string       `json:"run,omitempty" readOnly:"true" doc:"The id of the run that plans or applies it"`
 	Failure   *Failure     `json:"failure,omitempty" readOnly:"true"`
+	PlannedAt *time.Time   `json:"planned_at,omitempty" readOnly:"true" doc:"What is changed at the target after that is not overwritten"`
 	PlanFile  string       `json:"-"` // its name in the data folder; each decision makes a new one
 }
 

@@ -127,9 +127,11 @@ func (w *world) reports(t *testing.T, r restore) {
 func TestARestoreOverTheOriginalDoesJustWhatWasDecided(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
 		w := newWorld(t, s)
+		w.write(t, "b.txt", "saved")
 		was := content(t, w.folder)
 		id := w.backup(t)
 		w.write(t, "a.txt", "mine")
+		w.write(t, "b.txt", "seen")
 		w.write(t, "sales/s.txt", "mine, too")
 		w.write(t, "extra", "stays")
 		for _, name := range []string{"empty", "hr/pay.csv"} {
@@ -144,17 +146,18 @@ func TestARestoreOverTheOriginalDoesJustWhatWasDecided(t *testing.T) {
 				t.Errorf("the plan for %s = %q, want %q", name, plan[name], want)
 			}
 		}
-		w.Owner.Patch(t, "/restores/"+r.ID+"/changes", map[string]any{"paths": []string{filepath.Join(w.folder, "a.txt")}, "decision": "overwrite"}, nil)
+		w.Owner.Patch(t, "/restores/"+r.ID+"/changes", map[string]any{"paths": []string{filepath.Join(w.folder, "a.txt"), filepath.Join(w.folder, "b.txt")}, "decision": "overwrite"}, nil)
 		w.Owner.Patch(t, "/restores/"+r.ID+"/changes", map[string]any{"action": "conflict", "decision": "skip"}, nil)
 		w.Owner.Patch(t, "/restores/"+r.ID+"/changes", map[string]any{"paths": []string{filepath.Join(w.folder, "hr")}}, nil)
 		w.Owner.Ask(t, "POST", "/restores/"+r.ID+"/apply", nil, "If-Match", `"2"`).Refused(t, http.StatusConflict, "conflict")
-		// What appears after the plan was made is not overwritten.
+		// What appears, or is changed, after the plan was made is not overwritten.
 		w.write(t, "empty", "appeared")
+		w.write(t, "b.txt", "anew")
 		w.Owner.Post(t, "/restores/"+r.ID+"/apply", nil, nil)
 		w.wait(t, w.Owner, "/restores/"+r.ID, "done")
 		w.Owner.Get(t, "/restores/"+r.ID, &r)
 		want := maps.Clone(was)
-		want["sales/s.txt"], want["extra"], want["empty"] = "mine, too", "stays", "appeared"
+		want["sales/s.txt"], want["extra"], want["empty"], want["b.txt"] = "mine, too", "stays", "appeared", "anew"
 		delete(want, "hr/pay.csv")
 		same(t, "the original", content(t, w.folder), want)
 		if r.Result["failed"].Count != 1 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/engine/repo"
@@ -86,6 +87,7 @@ func (e *execution) waitedFor(r backstay.Restore) error {
 
 // planRestore writes the plan.
 func (e *execution) planRestore(ctx context.Context, r backstay.Restore, from *repo.Repo, root *snapshot.Snapshot, to source.Restorer, opt runner.RestoreOptions) error {
+	begun := e.app.now()
 	file, err := e.app.newPlanFile(r)
 	if err != nil {
 		return err
@@ -96,7 +98,7 @@ func (e *execution) planRestore(ctx context.Context, r backstay.Restore, from *r
 	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
 		r.PlanFile = filepath.Base(file.Name())
 		err = e.cameTo(ctx, func(now *backstay.Restore) {
-			now.State, now.PlanFile, now.Totals = backstay.RestorePlanned, r.PlanFile, totals
+			now.State, now.PlanFile, now.Totals, now.PlannedAt = backstay.RestorePlanned, r.PlanFile, totals, &begun
 		})
 	}
 	if err != nil {
@@ -140,11 +142,29 @@ func (e *execution) applyRestore(ctx context.Context, r backstay.Restore, from *
 			unwritten = lines.Encode(c)
 		}
 	}
+	opt.Recheck = onlyUnchanged(to, *r.PlannedAt)
 	err = runner.ApplyRestore(ctx, from, root, to, plan, opt)
 	if err = errors.Join(err, unwritten, out.Flush(), file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	return e.cameTo(ctx, func(now *backstay.Restore) { now.State, now.Result = backstay.RestoreDone, done })
+}
+
+// onlyUnchanged leaves files as they are that somebody has changed at the target since the plan was made: what was decided was not about them.
+func onlyUnchanged(to source.Restorer, planned time.Time) func(entry.Change) (entry.Change, error) {
+	target, ok := to.(interface {
+		ChangedSince(name string, at time.Time) (bool, error)
+	})
+	return func(c entry.Change) (entry.Change, error) {
+		if !ok || c.Type == entry.Dir || c.Action != entry.Overwrite && c.Action != entry.Update && c.Action != entry.Delete {
+			return c, nil
+		}
+		changed, err := target.ChangedSince(c.Path, planned)
+		if err == nil && changed {
+			c.Action, c.Reason = entry.Skip, "it was changed since the plan was made"
+		}
+		return c, err
+	}
 }
 
 func changeEvent(c entry.Change) progress.Event {

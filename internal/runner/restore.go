@@ -25,6 +25,8 @@ type RestoreOptions struct {
 	// Decide is asked for each change of the plan before anything is done, and returns it as it shall be: an action turned
 	// into Skip, a Conflict resolved. Nil leaves the plan as it is.
 	Decide func(entry.Change) (entry.Change, error)
+	// Recheck is asked for each change of the plan right before it is done, and returns it as it shall be, as Decide does. Nil leaves it.
+	Recheck func(entry.Change) (entry.Change, error)
 	// Planned is told the totals of the plan before it is applied; may be nil.
 	Planned func(entry.Totals)
 	// Report is told every change as it was done, or as it would be in a dry run. What of the snapshot can't be restored,
@@ -105,7 +107,7 @@ func apply(ctx context.Context, r *repo.Repo, s *snapshot.Snapshot, to source.Re
 	if _, err := planned.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read restore plan: %w", err)
 	}
-	return to.Apply(ctx, entry.ReadPlan(planned), restorer.Entries(ctx, r, s.Tree, opt.Entries), restorer.NewContents(r, opt.Workers), opt.Report)
+	return to.Apply(ctx, decide(entry.ReadPlan(planned), opt.Recheck), restorer.Entries(ctx, r, s.Tree, opt.Entries), restorer.NewContents(r, opt.Workers), opt.Report)
 }
 
 func decide(plan iter.Seq2[entry.Change, error], decide func(entry.Change) (entry.Change, error)) iter.Seq2[entry.Change, error] {
