@@ -22,6 +22,7 @@ type change struct {
 
 type restore struct {
 	ID, State string
+	Run       string
 	Version   int64
 	Totals    map[string]struct{ Count, Bytes int64 }
 	Result    map[string]struct{ Count, Bytes int64 }
@@ -250,6 +251,22 @@ func TestAPlanThatWasTamperedWithIsNotApplied(t *testing.T) {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+	// The plan is set right again, and whoever may start runs, but not restore, repeats the run.
+	if err := os.WriteFile(files[0], text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	operator := s.Person(t, "Olga Operator", "operator", "/project/"+w.project)
+	var again struct{ ID, State string }
+	operator.Post(t, "/runs/"+r.Run+"/retry", nil, &again)
+	for range 100 {
+		if operator.Get(t, "/runs/"+again.ID, &again); again.State != "pending" && again.State != "running" {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if again.State != "failed" {
+		t.Errorf("the run that was repeated is %s", again.State)
 	}
 	if _, err := os.Stat(to); r.State != "failed" || err == nil {
 		t.Errorf("the restore is %s, and its target %v", r.State, err)
