@@ -53,7 +53,7 @@ var verbs = []string{"archiver", "restorer", "checker", "pruner", "differ", "cop
 var modules = []edge{
 	{to: "github.com/klauspost/compress/...", from: "engine/...", why: "zstd, the compression of the repository format"},
 	{to: "github.com/rclone/rclone/...", from: "storage/rclone", why: "stores of many kinds"},
-	{to: "github.com/cloudsoda/go-smb2/...", from: "storage/rclone", why: "the errors of rclone's SMB"},
+	{to: "github.com/cloudsoda/go-smb2/...", from: "storage/smb", why: "the client of SMB"},
 	{to: "github.com/Azure/...", from: "storage/rclone test/servers", why: "authorization and errors of rclone's Azure; test servers are filled"},
 	{to: "golang.org/x/oauth2", from: "storage/rclone internal/auth", why: "authorization of rclone's clouds; the code flow below OIDC"},
 	{to: "golang.org/x/oauth2/... google.golang.org/api/...", from: "storage/rclone", why: "authorization and errors of rclone's Google Cloud Storage, Drive, Dropbox and OneDrive"},

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/doctor"
 )
 
 // Problem is an error as RFC 9457 has it, with what a person can do about it.
@@ -19,6 +20,7 @@ type Problem struct {
 	Title   string         `json:"title" doc:"The status in words"`
 	Status  int            `json:"status"`
 	Detail  string         `json:"detail,omitempty" doc:"What went wrong, on which thing"`
+	Code    string         `json:"code,omitempty" doc:"Of the kind of error, such as BST-6005: docs/errors.md says what it means and what to do"`
 	Kind    backstay.Kind  `json:"kind" doc:"What sort of error it is, for programs"`
 	Hint    string         `json:"hint,omitempty" doc:"What to do next"`
 	Field   string         `json:"field,omitempty" doc:"The field of the request that is wrong"`
@@ -55,7 +57,7 @@ func (a *API) problem(ctx context.Context, err error) huma.StatusError {
 		e.Err = err
 	}
 	status := statuses[e.Kind]
-	p := &Problem{Title: http.StatusText(status), Status: status, Detail: e.Msg, Kind: e.Kind, Hint: e.Hint, Field: e.Field, Request: actor(ctx).From.Request}
+	p := &Problem{Title: http.StatusText(status), Status: status, Detail: e.Msg, Code: doctor.Find(e).Code, Kind: e.Kind, Hint: e.Hint, Field: e.Field, Request: actor(ctx).From.Request}
 	if status == http.StatusInternalServerError {
 		a.Log.ErrorContext(ctx, "request failed", "request", p.Request, "error", errors.Join(e, e.Err))
 	}
@@ -79,7 +81,9 @@ func takeOverErrors() {
 					p.Fields = append(p.Fields, FieldProblem{Field: strings.TrimPrefix(d.Location, "body."), Detail: d.Message})
 				}
 			}
+			p.Code = doctor.Named("invalid-request").Code
 			if len(p.Fields) > 0 {
+				p.Code = doctor.Named("invalid-field").Code
 				p.Field, p.Detail = p.Fields[0].Field, strconv.Quote(p.Fields[0].Field)+": "+p.Fields[0].Detail
 			}
 			return p

@@ -16,4 +16,5 @@ func (a *API) register() {
 	a.registerBrowse()
 	a.registerRestores()
 	a.registerCompat()
+	a.registerSearch()
 }

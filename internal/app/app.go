@@ -18,6 +18,7 @@ import (
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/internal/auth"
+	"github.com/backstay/backstay/internal/catalog"
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/secret"
 )
@@ -31,6 +32,7 @@ type Options struct {
 	Hasher   *auth.Hasher
 	Ring     *secret.Ring // the keys outside of the database
 	Places   Places
+	Catalog  *catalog.Catalog
 	Data     string // the folder of the server, for caches
 	Hostname string // as snapshots say it
 	Version  string // of the program, as snapshots say it

@@ -98,7 +98,7 @@ func pageOf(nodes []tree.Node, dir, cursor string, limit int, see sight) (page [
 
 // reading does something with a stored snapshot whose data stays meanwhile. Who may have it read was asked before.
 func (a *App) reading(ctx context.Context, s backstay.Snapshot, do func(ctx context.Context, r *opened, root *snapshot.Snapshot) error) (err error) {
-	r, err := a.openRepository(ctx, s.Repository, "", nil)
+	r, err := a.openRepository(ctx, s.Repository, openOptions{})
 	if err != nil {
 		return storageError(err)
 	}
@@ -248,6 +248,11 @@ func (a *App) DeleteSnapshot(ctx context.Context, who backstay.Actor, id string)
 		if err := db.Delete[backstay.Snapshot](ctx, t.tx, id); err != nil && !errors.Is(err, db.ErrNotFound) { // a scan may have seen it first
 			return err
 		}
+		scan := backstay.Run{Kind: backstay.RunCatalogue} // so that searches find it no more
+		a.fill(&scan, s.Project, []string{s.Repository}, "server")
+		if err := db.Insert(ctx, t.tx, &scan); err != nil {
+			return err
+		}
 		return t.changed(s, nil)
 	})
 }
@@ -269,7 +274,7 @@ func (a *App) removeSnapshot(ctx context.Context, s backstay.Snapshot) (err erro
 	if err != nil {
 		return err
 	}
-	r, err := a.openRepository(ctx, s.Repository, "", nil)
+	r, err := a.openRepository(ctx, s.Repository, openOptions{})
 	if err != nil {
 		return storageError(err)
 	}

@@ -23,7 +23,7 @@ func explain(err error, thing string) *backstay.Error {
 	case errors.Is(err, db.ErrNotFound):
 		return backstay.Errorf(backstay.NotFound, "there is no such %s", thing)
 	case errors.Is(err, db.ErrChanged):
-		return backstay.Errorf(backstay.Conflict, "%s was changed by somebody else in the meantime", thing).WithHint("Load it again and repeat your change.")
+		return marked("changed-meanwhile", backstay.Errorf(backstay.Conflict, "%s was changed by somebody else in the meantime", thing).WithHint("Load it again and repeat your change."))
 	case errors.Is(err, db.ErrTaken):
 		return backstay.Errorf(backstay.Conflict, "%s is there already", thing).WithHint("Choose another name.")
 	case errors.Is(err, db.ErrInUse):

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"errors"
+
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/doctor"
 )
@@ -22,4 +24,15 @@ func storageError(err error) error {
 		return e
 	}
 	return e.WithHint(entry.Next[0].Text)
+}
+
+// marked puts the name of an entry of the error doctor on an error that does not tell it by itself.
+func marked(name string, e *backstay.Error) *backstay.Error {
+	cause := e.Err
+	if cause == nil {
+		cause = errors.New(e.Msg)
+	}
+	next := *e
+	next.Err = doctor.Mark(cause, name)
+	return &next
 }

@@ -41,6 +41,8 @@ type Places interface {
 	// CheckStorage and CheckSource return the fields of the kind, or what is wrong with the settings. They connect to nothing.
 	CheckStorage(p Place) ([]settings.Field, error)
 	CheckSource(p Place) ([]settings.Field, error)
+	// CheckRate says what is wrong with a limit of transfers, as people write it.
+	CheckRate(text string) error
 	// OpenStorage returns the storage with its wrappers, and how many files are transferred at once.
 	OpenStorage(p Place) (storage.Backend, int, error)
 	// LocalPath is the folder of a storage on this machine; false for others.

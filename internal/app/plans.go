@@ -20,6 +20,9 @@ func (a *App) plans() *Noun[backstay.Plan, *backstay.Plan] {
 			if err := p.Check(); err != nil {
 				return err
 			}
+			if err := a.Places.CheckRate(p.Upload); err != nil {
+				return backstay.Errorf(backstay.Invalid, "plan %q: %w", p.Name, err).OnField("upload")
+			}
 			if err := t.planNames(p); err != nil {
 				return err
 			}
@@ -180,6 +183,9 @@ func (a *App) startDue(ctx context.Context, tx *db.Tx, p backstay.Plan) error {
 	}
 	run := a.runOf(p, backstay.Server, "schedule")
 	run.DueAt = handled
+	if run.Type, err = fullOrNot(ctx, tx, p, now); err != nil {
+		return err
+	}
 	if !due.Start {
 		run.State, run.EndedAt = backstay.Missed, &now
 		run.Failure = &backstay.Failure{Code: missedCode, Text: "the server did not run when it was due", Hint: "Let the plan catch up on missed runs, or start it now."}
@@ -197,6 +203,25 @@ func (a *App) startDue(ctx context.Context, tx *db.Tx, p backstay.Plan) error {
 	t.tx, t.event.Project, t.event.Run = tx, p.Project, run.ID
 	t.on("plan", p.ID, p.Name)
 	return t.log(backstay.ResultFailed, run.Failure.Text)
+}
+
+// fullOrNot returns the plan's type, or full if a full backup is due by the plan's other schedule.
+func fullOrNot(ctx context.Context, tx *db.Tx, p backstay.Plan, now time.Time) (string, error) {
+	if p.FullSchedule.Every == "" {
+		return p.Type, nil
+	}
+	last, err := tx.LastFull(ctx, p.ID)
+	if errors.Is(err, db.ErrNotFound) {
+		return "full", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	due, err := p.FullSchedule.Next(last, p.ID)
+	if err != nil || due.IsZero() || due.After(now) {
+		return p.Type, err
+	}
+	return "full", nil
 }
 
 // runOf is a new run of a plan.

@@ -137,8 +137,15 @@ type opened struct {
 	record backstay.Repository
 }
 
+// openOptions say how a repository is opened. The zero value is useful.
+type openOptions struct {
+	compression string // of new data
+	upload      string // the plan's own limit, as people write it
+	progress    progress.Func
+}
+
 // openRepository opens a stored repository. Who may have it opened was asked before.
-func (a *App) openRepository(ctx context.Context, id string, compression string, report progress.Func) (*opened, error) {
+func (a *App) openRepository(ctx context.Context, id string, how openOptions) (*opened, error) {
 	var r backstay.Repository
 	var p Place
 	var password secret.Text
@@ -156,13 +163,16 @@ func (a *App) openRepository(ctx context.Context, id string, compression string,
 	if err != nil {
 		return nil, explain(err, "repository")
 	}
+	if how.upload != "" {
+		p.Upload = how.upload
+	}
 	b, connections, err := a.Places.OpenStorage(p.within(r.Path))
 	if err != nil {
 		return nil, err
 	}
-	opt := a.repoOptions(connections, report)
-	if compression != "" {
-		if opt.Compression, err = repo.ParseCompression(compression); err != nil {
+	opt := a.repoOptions(connections, how.progress)
+	if how.compression != "" {
+		if opt.Compression, err = repo.ParseCompression(how.compression); err != nil {
 			return nil, err
 		}
 	}

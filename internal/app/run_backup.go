@@ -32,7 +32,32 @@ func (e *execution) backup(ctx context.Context) (backstay.RunState, error) {
 		ctx, stop = e.timeout(ctx, time.Duration(p.TimeoutMin)*time.Minute)
 		defer stop()
 	}
-	repositories, broken := e.openAll(ctx, p.Compression)
+	if err := e.hook(ctx, "before", p.BeforeHook); err != nil {
+		return "", err
+	}
+	state, err := e.backupAll(ctx, p)
+	told := string(state)
+	if err != nil {
+		told = string(backstay.RunFailed)
+	}
+	after, done := context.WithTimeout(context.WithoutCancel(ctx), hookTimeout)
+	if ctx.Err() != nil { // it tidies up, and nobody waits long for it
+		after, done = context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	}
+	defer done()
+	if herr := e.hook(after, "after", p.AfterHook, "BACKSTAY_STATE="+told); herr != nil && err == nil {
+		e.log("error", herr.Error())
+		if state == backstay.Succeeded {
+			state = backstay.Warned
+		}
+		e.run.Failure = failure("after hook", herr)
+	}
+	return state, err
+}
+
+// backupAll backs up each source of the run.
+func (e *execution) backupAll(ctx context.Context, p backstay.Plan) (backstay.RunState, error) {
+	repositories, broken := e.openAll(ctx, openOptions{compression: p.Compression, upload: p.Upload, progress: e.event})
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
@@ -87,10 +112,10 @@ func (e *execution) plan(ctx context.Context) (p backstay.Plan, err error) {
 }
 
 // openAll opens the repositories of the run. Those that can't be opened are returned with the reason, and the others go on.
-func (e *execution) openAll(ctx context.Context, compression string) (open []*opened, broken map[string]error) {
+func (e *execution) openAll(ctx context.Context, opt openOptions) (open []*opened, broken map[string]error) {
 	broken = map[string]error{}
 	for _, id := range e.run.Repositories {
-		r, err := e.app.openRepository(ctx, id, compression, e.event)
+		r, err := e.app.openRepository(ctx, id, opt)
 		if err != nil {
 			e.log("error", fmt.Sprintf("repository %s drops out: %v", id, err))
 			broken[id] = err

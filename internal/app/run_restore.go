@@ -27,7 +27,7 @@ func (e *execution) restore(ctx context.Context) (backstay.RunState, error) {
 	if err != nil {
 		return "", err
 	}
-	open, err := e.app.openRepository(ctx, s.Repository, "", e.event)
+	open, err := e.app.openRepository(ctx, s.Repository, openOptions{progress: e.event})
 	if err != nil {
 		return "", err
 	}

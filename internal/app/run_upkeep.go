@@ -31,7 +31,7 @@ func (e *execution) eachRepository(ctx context.Context, do func(ctx context.Cont
 		return "", errNothing
 	}
 	for _, id := range e.run.Repositories {
-		r, err := e.app.openRepository(ctx, id, "", e.event)
+		r, err := e.app.openRepository(ctx, id, openOptions{progress: e.event})
 		if err == nil {
 			err = do(ctx, r)
 		}
@@ -199,12 +199,5 @@ func (e *execution) prune(ctx context.Context) (backstay.RunState, error) {
 			return err
 		}
 		return e.app.measure(ctx, r)
-	})
-}
-
-// catalogue lists what is in a repository.
-func (e *execution) catalogue(ctx context.Context) (backstay.RunState, error) {
-	return e.eachRepository(ctx, func(ctx context.Context, r *opened) error {
-		return errors.Join(e.app.recordSnapshots(ctx, r), e.app.measure(ctx, r))
 	})
 }

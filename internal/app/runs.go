@@ -227,6 +227,11 @@ func (t *task) follow(run backstay.Run) error {
 	if len(good) == 0 {
 		return nil
 	}
+	scan := backstay.Run{Kind: backstay.RunCatalogue, Plan: p.ID}
+	t.app.fill(&scan, run.Project, good, "server")
+	if err := db.Insert(t.ctx, t.tx, &scan); err != nil {
+		return err
+	}
 	if p.Verify != "none" && p.Verify != "" {
 		next := backstay.Run{Kind: backstay.RunVerification, Plan: p.ID, Options: backstay.RunOptions{Level: p.Verify}}
 		t.app.fill(&next, run.Project, good, "server")

@@ -24,7 +24,8 @@ const (
 
 // errSignIn is the same whatever was wrong, so that nobody learns which accounts there are.
 func errSignIn() error {
-	return backstay.Errorf(backstay.SignIn, "e-mail address, password or code are not right").WithHint("Check them and try again. An administrator can help with a lost password.")
+	return marked("sign-in-failed", backstay.Errorf(backstay.SignIn, "e-mail address, password or code are not right").
+		WithHint("Check them and try again. An administrator can help with a lost password."))
 }
 
 // Credentials are what somebody signs in with.

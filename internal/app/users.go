@@ -48,7 +48,7 @@ func (t *task) keepsAnOwner(but string) error {
 			return nil
 		}
 	}
-	return backstay.Errorf(backstay.Conflict, "this is the last owner of the installation").WithHint("Make somebody else an owner first.")
+	return marked("last-owner", backstay.Errorf(backstay.Conflict, "this is the last owner of the installation").WithHint("Make somebody else an owner first."))
 }
 
 // Profile returns the actor's own account.
@@ -253,7 +253,7 @@ func (a *App) linked(ctx context.Context, tx *db.Tx, ticket string) (u backstay.
 		u, err = db.Find[backstay.User](ctx, tx, link.User)
 	}
 	if errors.Is(err, db.ErrNotFound) || err == nil && u.Disabled {
-		return u, link, backstay.Errorf(backstay.NotFound, "the link is no longer good").WithHint("It works once and for seven days. Ask for a new one.")
+		return u, link, marked("invitation-expired", backstay.Errorf(backstay.NotFound, "the link is no longer good").WithHint("It works once and for seven days. Ask for a new one."))
 	}
 	return u, link, err
 }

@@ -17,7 +17,7 @@ import (
 var (
 	errCancelled = errors.New("somebody cancelled it")
 	errLost      = errors.New("another process has taken it over")
-	errTimeout   = errors.New("it took longer than its plan allows")
+	errTimeout   = doctor.Mark(errors.New("it took longer than its plan allows"), "run-timeout")
 	errStopped   = errors.New("the server was stopped")
 )
 

@@ -30,7 +30,7 @@ var ErrBase = errors.New("it has no such base")
 func (c *Catalog) Base(ctx context.Context, s Snapshot) (*Snapshot, error) {
 	heads, err := c.heads(ctx, s.Repository, s.Source)
 	if err != nil {
-		return nil, c.fail("find the base of a snapshot", err)
+		return nil, err
 	}
 	var base *Snapshot
 	for _, h := range heads {
@@ -43,7 +43,7 @@ func (c *Catalog) Base(ctx context.Context, s Snapshot) (*Snapshot, error) {
 
 // heads returns the newest snapshot of each series of a source in a repository.
 func (c *Catalog) heads(ctx context.Context, repository, source string) ([]Snapshot, error) {
-	return c.session().snapshots(ctx, `JOIN series e ON e.id = s.series JOIN sources o ON o.id = e.source
+	return c.find(ctx, `JOIN series e ON e.id = s.series JOIN sources o ON o.id = e.source
 		WHERE s.state = 0 AND e.repository = ? AND o.name = ?
 		AND NOT EXISTS (SELECT 1 FROM snapshots x WHERE x.series = s.series AND x.state = 0 AND x.moment > s.moment)`, repository, source)
 }
@@ -223,11 +223,13 @@ func (a *addition) take(ctx context.Context, some []change) error {
 	})
 }
 
-// end lets the versions of paths end, which are given by directory and name.
+// end lets the versions of paths end, which are given by directory and name. Like elsewhere CROSS JOIN keeps SQLite from going through all
+// versions to look for each among the keys.
 func (a *addition) end(ctx context.Context, t session, keys []any) error {
 	return inBatches(keys, 2, func(some []any, n int) error {
-		return t.exec(ctx, `WITH k (dir, name) AS (VALUES `+keyTuples(n, 2)+`) UPDATE versions SET until = ? FROM k
-			WHERE versions.dir = k.dir AND versions.name = k.name AND versions.series = ? AND versions.until = ? AND versions.first < ?`,
+		return t.exec(ctx, `WITH k (dir, name) AS (VALUES `+keyTuples(n, 2)+`) UPDATE versions SET until = ? WHERE (dir, name, series, first) IN
+			(SELECT v.dir, v.name, v.series, v.first FROM k CROSS JOIN versions v
+			WHERE v.dir = k.dir AND v.name = k.name AND v.series = ? AND v.until = ? AND v.first < ?)`,
 			append(some[:len(some):len(some)], a.moment, a.series, forever, a.moment)...)
 	})
 }

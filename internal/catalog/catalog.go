@@ -21,6 +21,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/backstay/backstay/engine/crypto"
@@ -43,11 +44,13 @@ type Snapshot struct {
 // PostgreSQL database is shared by several, of which one writes at a time.
 type Catalog struct {
 	d      *dialect
-	db     *sql.DB // for answers
-	writes *sql.DB // the same one in PostgreSQL
-	turn   chan struct{}
-	anew   string
 	limits limits
+	turn   chan struct{} // of the one who writes
+
+	mu     sync.RWMutex // guards what follows; held for writing while it is made anew
+	db     *sql.DB      // for answers
+	writes *sql.DB      // the same one in PostgreSQL
+	anew   string
 }
 
 // limits bound what is done at once.
@@ -81,10 +84,14 @@ func Open(ctx context.Context, url string) (*Catalog, error) {
 	return c, nil
 }
 
-// Anew tells why Open made the catalogue anew, and "" if it found it as it was left.
-func (c *Catalog) Anew() string { return c.anew }
+// Anew tells why the catalogue was made anew, and "" if Open found it as it was left.
+func (c *Catalog) Anew() string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.anew
+}
 
-// Close ends the use of the catalogue.
+// Close ends the use of the catalogue. Nobody uses it any more.
 func (c *Catalog) Close() error {
 	var errs []error
 	for _, db := range []*sql.DB{c.db, c.writes} {
@@ -95,16 +102,12 @@ func (c *Catalog) Close() error {
 	return errors.Join(errs...)
 }
 
-// Rebuild drops all that the catalogue holds, so that Fill makes it anew. It waits for nobody: who writes at the time
-// fails.
+// Rebuild drops all that the catalogue holds, so that Fill makes it anew. It waits until those who read and write in this
+// process are done; those of others may fail.
 func (c *Catalog) Rebuild(ctx context.Context) error {
-	err := c.Close()
-	if err == nil {
-		err = c.d.drop(ctx)
-	}
-	if err == nil {
-		err = c.open(ctx)
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.d.alone(ctx, func() error { return c.replace(ctx, "it was to be") })
 	if err != nil {
 		return fmt.Errorf("rebuild catalogue: %w", err)
 	}
@@ -116,14 +119,21 @@ func (c *Catalog) open(ctx context.Context) error {
 	if err := c.connect(); err != nil {
 		return err
 	}
-	why, err := c.examine(ctx)
-	if err != nil {
+	if why, err := c.examine(ctx); err != nil || why == "" {
 		return err
 	}
+	return c.d.alone(ctx, func() error {
+		why, err := c.examine(ctx) // another process may have been faster
+		if err != nil || why == "" {
+			return err
+		}
+		return c.replace(ctx, why)
+	})
+}
+
+// replace puts an empty catalogue in place of what is there.
+func (c *Catalog) replace(ctx context.Context, why string) error {
 	c.anew = why
-	if why == "" {
-		return nil
-	}
 	if err := c.Close(); err != nil {
 		return err
 	}
@@ -144,7 +154,7 @@ func (c *Catalog) connect() (err error) {
 // examine returns why the catalogue has to be made anew, "" if it is in order.
 func (c *Catalog) examine(ctx context.Context) (why string, err error) {
 	var number int
-	err = c.session().row(ctx, `SELECT number FROM format`, nil, &number)
+	err = session{d: c.d, on: c.db}.row(ctx, `SELECT number FROM format`, nil, &number)
 	switch {
 	case err == nil && number == format:
 		return "", nil
@@ -161,7 +171,7 @@ func (c *Catalog) examine(ctx context.Context) (why string, err error) {
 }
 
 func (c *Catalog) create(ctx context.Context) error {
-	return c.write(ctx, func(w *writer) error {
+	return c.onWriter(ctx, func(w *writer) error {
 		return w.tx(ctx, func(t session) error {
 			for _, statement := range c.d.schema() {
 				if err := t.exec(ctx, statement); err != nil {
@@ -172,8 +182,6 @@ func (c *Catalog) create(ctx context.Context) error {
 		})
 	})
 }
-
-func (c *Catalog) session() session { return session{d: c.d, on: c.db} }
 
 // fail gives an error of the database its place, and its meaning if there is one.
 func (c *Catalog) fail(what string, err error) error {

@@ -17,11 +17,13 @@ const forever = 1<<47 - 1
 // dialect is what differs between the two databases.
 type dialect struct {
 	connect      func() (read, write *sql.DB, err error)
+	alone        func(ctx context.Context, fn func() error) error // calls fn while nobody else makes the catalogue anew
 	drop         func(ctx context.Context) error
 	schema       func() []string
 	missing      func(err error) bool // the error means that there is no catalogue
 	damaged      func(err error) bool // the error means that the file is no database, or not a sound one
 	numbered     bool                 // placeholders are $1, $2
+	isolation    sql.IsolationLevel   // by which a transaction sees one moment
 	lock, unlock string               // statements by which writers wait for each other
 	settle       []string             // what makes answers quick after many changes
 
@@ -85,6 +87,7 @@ CREATE INDEX names_by_hash ON names (hash);
 CREATE TABLE dirs (id BIGINT PRIMARY KEY, source BIGINT NOT NULL, hash BIGINT NOT NULL, name BIGINT, path BLOB NOT NULL);
 CREATE INDEX dirs_by_hash ON dirs (hash);
 CREATE INDEX dirs_by_name ON dirs (name);
+CREATE INDEX dirs_by_path ON dirs (source, substr(path, 1, 500));
 CREATE TABLE versions (dir BIGINT NOT NULL, name BIGINT NOT NULL, series BIGINT NOT NULL, first BIGINT NOT NULL, until BIGINT NOT NULL,
 	type SMALLINT NOT NULL, size BIGINT NOT NULL, mtime BIGINT NOT NULL, content BIGINT NOT NULL,
 	PRIMARY KEY (dir, name, series, first));

@@ -11,11 +11,10 @@ func (c *Catalog) Tiny() {
 
 // Rows returns how many rows a table has.
 func (c *Catalog) Rows(table string) (n int64, err error) {
-	ns, err := c.session().numbers(background, `SELECT count(*) FROM `+table)
-	if err != nil {
-		return 0, err
-	}
-	return ns[0], nil
+	err = c.read(background, func(s session) error {
+		return s.row(background, `SELECT count(*) FROM `+table, nil, &n)
+	})
+	return n, err
 }
 
 // Tables are those that grow with what is added.

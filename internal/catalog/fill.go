@@ -145,7 +145,7 @@ func (c *Catalog) untangle(ctx context.Context, repository string, there []Snaps
 		seen[s.Source] = true
 		heads, err := c.heads(ctx, repository, s.Source)
 		if err != nil {
-			return lag, c.fail("compare the catalogue with a repository", err)
+			return lag, err
 		}
 		late := !slices.ContainsFunc(heads, func(h Snapshot) bool { return !h.Time.After(s.Time) })
 		if len(heads) < crowd || !late {

@@ -18,11 +18,14 @@ type Stay struct {
 
 // History returns every version of a path of the scope's source, newest first. Outside of the scope there are none.
 func (c *Catalog) History(ctx context.Context, in Scope, path string) ([]Stay, error) {
-	h := history{s: c.session(), snapshots: make(map[int64][]dated)}
 	if len(in.Prefixes) > 0 && !slices.ContainsFunc(in.Prefixes, func(prefix string) bool { return below(prefix, path) }) {
 		return nil, nil
 	}
-	err := h.read(ctx, in.Source, path)
+	h := history{snapshots: make(map[int64][]dated), last: make(map[int64]int)}
+	err := c.read(ctx, func(s session) error {
+		h.s = s
+		return h.read(ctx, in.Source, path)
+	})
 	return h.stays, c.fail("read the history of a path", err)
 }
 
@@ -105,9 +108,6 @@ func (h *history) add(ctx context.Context, r historyRow) error {
 			return nil
 		}
 	}
-	if h.last == nil {
-		h.last = make(map[int64]int)
-	}
 	h.last[r.series] = len(h.stays)
 	h.stays = append(h.stays, stay)
 	return nil
@@ -143,6 +143,14 @@ func (h *history) of(ctx context.Context, series int64) ([]dated, error) {
 
 // Snapshots returns the snapshots of a repository that are in the catalogue, oldest first.
 func (c *Catalog) Snapshots(ctx context.Context, repository string) ([]Snapshot, error) {
-	all, err := c.session().snapshots(ctx, `WHERE s.repository = ? AND s.state = 0 ORDER BY s.time, s.identity`, repository)
-	return all, c.fail("list the snapshots in the catalogue", err)
+	return c.find(ctx, `WHERE s.repository = ? AND s.state = 0 ORDER BY s.time, s.identity`, repository)
+}
+
+// find returns the snapshots s that the rest of a query selects.
+func (c *Catalog) find(ctx context.Context, rest string, args ...any) (found []Snapshot, err error) {
+	err = c.read(ctx, func(s session) (err error) {
+		found, err = s.snapshots(ctx, rest, args...)
+		return err
+	})
+	return found, c.fail("list snapshots in the catalogue", err)
 }

@@ -126,11 +126,15 @@ func (n *numbers) addNames(ctx context.Context, wanted map[string]bool) error {
 		}
 		next += int64(len(some))
 	}
-	return nil
+	if !n.t.d.indexNames {
+		return nil
+	}
+	// One statement for all: SQLite writes a part of the index for each, and merges the parts later.
+	return n.t.exec(ctx, `INSERT INTO grams (rowid, folded) SELECT id, ? || folded FROM names WHERE id >= ? AND id < ?`, before, next-int64(len(fresh)), next)
 }
 
 func (n *numbers) insertNames(ctx context.Context, id int64, names []string) error {
-	var rows, grams []any
+	var rows []any
 	for _, name := range names {
 		n.names[name] = id
 		folded := fold(name)
@@ -139,16 +143,9 @@ func (n *numbers) insertNames(ctx context.Context, id int64, names []string) err
 			bytes = []byte(name)
 		}
 		rows = append(rows, id, hash(n.source, name), folded, bytes)
-		grams = append(grams, id, before+folded)
 		id++
 	}
-	if err := n.t.exec(ctx, `INSERT INTO names (id, hash, folded, name) VALUES `+tuples(len(names), 4), rows...); err != nil {
-		return err
-	}
-	if !n.t.d.indexNames {
-		return nil
-	}
-	return n.t.exec(ctx, `INSERT INTO grams (rowid, folded) VALUES `+tuples(len(names), 2), grams...)
+	return n.t.exec(ctx, `INSERT INTO names (id, hash, folded, name) VALUES `+tuples(len(names), 4), rows...)
 }
 
 // addDirs numbers directories whose names have numbers.

@@ -16,9 +16,50 @@ type found struct {
 	since, last int64
 }
 
+// sift leaves out keys in directories that the pattern or the scopes don't allow, of which many may be in one.
+func (f *finder) sift(ctx context.Context, keys []key) ([]key, error) {
+	if f.pattern.dir == "" && !f.partly {
+		return keys, nil
+	}
+	if f.likely == nil {
+		f.likely = make(map[int64]bool)
+	}
+	var unknown []int64
+	for _, k := range keys {
+		if _, known := f.likely[k.dir]; !known {
+			f.likely[k.dir] = false
+			unknown = append(unknown, k.dir)
+		}
+	}
+	if len(unknown) > 0 {
+		err := f.s.each(ctx, `SELECT id, source, path FROM dirs WHERE id IN `+tuples(1, len(unknown)), anys(unknown), func(scan func(...any) error) error {
+			var id, source int64
+			var path []byte
+			err := scan(&id, &source, &path)
+			f.likely[id] = f.pattern.within(string(path)) && f.mayHold(source, string(path))
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(k key) bool { return !f.likely[k.dir] }), nil
+}
+
+// mayHold reports whether something in a directory may be in the scopes.
+func (f *finder) mayHold(source int64, dir string) bool {
+	return f.allows(source, dir) || slices.ContainsFunc(f.scopes[source], func(prefix string) bool {
+		parent, _ := split(strings.Trim(prefix, "/"))
+		return parent == dir
+	})
+}
+
 // judge returns what is a hit of keys that may be, in order: those that are in a snapshot that was asked for, of which
 // no later version of the same path is one too, and that the scopes and the whole pattern allow.
 func (f *finder) judge(ctx context.Context, keys []key) (hits []found, err error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
 	args := make([]any, 0, 4*len(keys)+16)
 	for _, k := range keys {
 		args = append(args, k.dir, k.name, k.series, k.first)

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 )
@@ -32,10 +33,13 @@ func (f *finder) keys(ctx context.Context) iter.Seq2[[]key, error] {
 // gather returns all keys that may match, in order, and false if they are more than a few.
 func (f *finder) gather(ctx context.Context) (keys []key, complete bool, err error) {
 	if f.pattern.text != "" {
-		keys, complete, err = f.byColumn(ctx, f.pattern, "name", nil)
+		keys, complete, err = f.byName(ctx)
 	}
 	if parent, ok := f.pattern.parent(); ok && !complete && err == nil {
-		keys, complete, err = f.byColumn(ctx, parent, "dir", f.dirsOf)
+		keys, complete, err = f.byDir(ctx, parent)
+	}
+	if !complete && err == nil {
+		keys, complete, err = f.byScope(ctx)
 	}
 	if !complete || err != nil {
 		return nil, false, err
@@ -45,28 +49,81 @@ func (f *finder) gather(ctx context.Context) (keys []key, complete bool, err err
 	return keys, true, nil
 }
 
-// byColumn returns the versions whose name, or directory, matches the pattern.
-func (f *finder) byColumn(ctx context.Context, p pattern, column string, through func(context.Context, []int64) ([]int64, error)) (keys []key, complete bool, err error) {
-	ids, err := f.matching(ctx, p)
-	if err == nil && through != nil && len(ids) <= f.limits.few {
-		ids, err = through(ctx, ids)
-	}
-	if err != nil || len(ids) > f.limits.few {
+func (f *finder) byName(ctx context.Context) (keys []key, complete bool, err error) {
+	names, err := f.matching(ctx, f.pattern)
+	if err != nil || len(names) > f.limits.few {
 		return nil, false, err
 	}
+	return f.versions(ctx, "name", names)
+}
+
+// byDir returns the versions in the directories that the pattern wants, which a scan will look out for if these are too many.
+func (f *finder) byDir(ctx context.Context, parent pattern) (keys []key, complete bool, err error) {
+	names, err := f.matching(ctx, parent)
+	if err != nil || len(names) > f.limits.few {
+		return nil, false, err
+	}
+	dirs := make(map[int64]bool)
+	for some := range slices.Chunk(names, batch) {
+		err := f.s.each(ctx, `SELECT id, path FROM dirs WHERE name IN `+tuples(1, len(some)), anys(some), func(scan func(...any) error) error {
+			var id int64
+			var path []byte
+			err := scan(&id, &path)
+			if f.pattern.within(string(path)) {
+				dirs[id] = true
+			}
+			return err
+		})
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	f.dirs = dirs
+	if len(dirs) > f.limits.few {
+		return nil, false, nil
+	}
+	return f.versions(ctx, "dir", slices.Collect(maps.Keys(dirs)))
+}
+
+// versions returns those with a name, or a directory, of some, if these are a few. It leaves out what can't be a hit.
+func (f *finder) versions(ctx context.Context, column string, ids []int64) (keys []key, complete bool, err error) {
+	condition, args := f.early()
+	from := `versions v WHERE v.`
+	if column == "dir" && f.pattern.text != "" {
+		matches, more := f.s.d.check(f.pattern)
+		condition, args = condition+` AND `+matches, append(args, more...)
+		from = `versions v CROSS JOIN names n WHERE n.id = v.name AND v.`
+	}
+	query, n := `SELECT v.first, v.series, v.dir, v.name, CASE WHEN `+condition+` THEN 1 ELSE 0 END FROM `+from, 0
 	for some := range slices.Chunk(ids, batch) {
-		err := f.s.each(ctx, `SELECT first, series, dir, name FROM versions WHERE `+column+` IN `+tuples(1, len(some))+` LIMIT ?`,
-			append(anys(some), f.limits.few+1-len(keys)), func(scan func(...any) error) error {
+		err := f.s.each(ctx, query+column+` IN `+tuples(1, len(some))+` LIMIT ?`,
+			append(append(slices.Clone(args), anys(some)...), f.limits.few+1-n), func(scan func(...any) error) error {
 				var k key
-				err := scan(&k.first, &k.series, &k.dir, &k.name)
-				keys = append(keys, k)
+				var matches int
+				err := scan(&k.first, &k.series, &k.dir, &k.name, &matches)
+				if matches == 1 {
+					keys = append(keys, k)
+				}
+				n++
 				return err
 			})
-		if err != nil || len(keys) > f.limits.few {
+		if err != nil || n > f.limits.few {
 			return nil, false, err
 		}
 	}
 	return keys, true, nil
+}
+
+// early is the part of judging a version v that takes no other rows.
+func (f *finder) early() (condition string, args []any) {
+	condition, args = `v.first <= ?`, []any{f.to}
+	if f.query.Type != "" {
+		condition, args = condition+` AND v.type = ?`, append(args, number(f.query.Type))
+	}
+	if f.from > dawn {
+		condition, args = condition+` AND v.until > ?`, append(args, f.from)
+	}
+	return condition, args
 }
 
 // matching returns the names in the scopes that match the pattern, or more than a few of them.
@@ -85,17 +142,6 @@ func (f *finder) matching(ctx context.Context, p pattern) (ids []int64, err erro
 			within, these = "1 = 1", slices.Clone(args)
 		}
 		found, err := f.s.numbers(ctx, query+` AND (`+within+`) LIMIT ?`, append(these, f.limits.few+1-len(ids))...)
-		if ids = append(ids, found...); err != nil || len(ids) > f.limits.few {
-			return ids, err
-		}
-	}
-	return ids, nil
-}
-
-// dirsOf returns the directories that have these names, or more than a few of them.
-func (f *finder) dirsOf(ctx context.Context, names []int64) (ids []int64, err error) {
-	for some := range slices.Chunk(names, batch) {
-		found, err := f.s.numbers(ctx, `SELECT id FROM dirs WHERE name IN `+tuples(1, len(some))+` LIMIT ?`, append(anys(some), f.limits.few+1-len(ids))...)
 		if ids = append(ids, found...); err != nil || len(ids) > f.limits.few {
 			return ids, err
 		}
@@ -208,8 +254,10 @@ func (f *finder) sliceEnd(ctx context.Context, m moment, from key, n int) (end k
 
 // scanSlice returns the matching keys of a moment behind a place, up to another one or to the end.
 func (f *finder) scanSlice(ctx context.Context, from, end key) (keys []key, err error) {
-	query := `SELECT v.dir, v.name FROM versions v CROSS JOIN names n WHERE n.id = v.name AND v.series = ? AND v.first = ? AND (v.dir, v.name) > (?, ?)`
-	args := []any{from.series, from.first, from.dir, from.name}
+	condition, early := f.early()
+	query := `SELECT v.dir, v.name FROM versions v CROSS JOIN names n WHERE n.id = v.name AND v.series = ? AND v.first = ?
+		AND (v.dir, v.name) > (?, ?) AND ` + condition
+	args := append([]any{from.series, from.first, from.dir, from.name}, early...)
 	if end != (key{}) {
 		query += ` AND (v.dir, v.name) <= (?, ?)`
 		args = append(args, end.dir, end.name)
@@ -222,7 +270,9 @@ func (f *finder) scanSlice(ctx context.Context, from, end key) (keys []key, err 
 	err = f.s.each(ctx, query+` ORDER BY v.dir, v.name`, args, func(scan func(...any) error) error {
 		k := from
 		err := scan(&k.dir, &k.name)
-		keys = append(keys, k)
+		if (f.dirs == nil || f.dirs[k.dir]) && f.scope.has(k) {
+			keys = append(keys, k)
+		}
 		return err
 	})
 	return keys, err

@@ -57,13 +57,17 @@ const defaultLimit = 50
 
 // Search returns a page of what a query finds: each path of a source once.
 func (c *Catalog) Search(ctx context.Context, q Query) (Page, error) {
-	page, err := c.search(ctx, q)
+	var page Page
+	err := c.read(ctx, func(s session) (err error) {
+		page, err = c.search(ctx, s, q)
+		return err
+	})
 	return page, c.fail("search the catalogue", err)
 }
 
-func (c *Catalog) search(ctx context.Context, q Query) (Page, error) {
+func (c *Catalog) search(ctx context.Context, s session, q Query) (Page, error) {
 	q.Limit = cmp.Or(max(q.Limit, 0), defaultLimit)
-	f := finder{s: c.session(), query: q, pattern: patternOf(q.Text), from: dawn, to: forever, limits: c.limits, work: c.limits.patience}
+	f := finder{s: s, query: q, pattern: patternOf(q.Text), from: dawn, to: forever, limits: c.limits, work: c.limits.patience}
 	if !q.From.IsZero() {
 		f.from = momentOf(q.From)
 	}
@@ -73,7 +77,7 @@ func (c *Catalog) search(ctx context.Context, q Query) (Page, error) {
 	if err := f.place.parse(q.Cursor); err != nil {
 		return Page{}, err
 	}
-	if strings.IndexByte(q.Text, 0) >= 0 { // no name has one
+	if strings.IndexByte(q.Text, 0) >= 0 || len(q.Text) > longest { // no path is like that
 		return Page{}, nil
 	}
 	if err := f.enter(ctx, q.In); err != nil || len(f.scopes) == 0 {
@@ -117,6 +121,10 @@ type finder struct {
 	ranges   [][2]int64         // the numbers of names in the scopes
 	series   map[int64]series   // in the scopes
 	all      bool               // the scopes are all there is
+	partly   bool               // some are parts of sources
+	dirs     map[int64]bool     // those that the pattern allows; nil if they are not known
+	scope    *narrow            // nil if it isn't worth knowing
+	likely   map[int64]bool     // directories that were sifted
 	place    key                // behind which to go on
 	work     int                // how much may still be looked at
 }
@@ -132,6 +140,7 @@ type series struct {
 const (
 	costOfMoment = 50
 	costOfKey    = 10
+	costOfDir    = 2
 )
 
 // enter finds out what the scopes are in the database.
@@ -160,6 +169,7 @@ func (f *finder) enter(ctx context.Context, in []Scope) error {
 			return nil
 		}
 		f.scopes[id] = prefixes
+		f.partly = f.partly || prefixes != nil
 		first, last := span(id)
 		if open {
 			f.ranges[len(f.ranges)-1][1] = last
@@ -203,7 +213,11 @@ func (f *finder) page(ctx context.Context) (Page, error) {
 		if err != nil {
 			return Page{}, err
 		}
-		some, err := f.judge(ctx, keys)
+		likely, err := f.sift(ctx, keys)
+		if err != nil {
+			return Page{}, err
+		}
+		some, err := f.judge(ctx, likely)
 		if err != nil {
 			return Page{}, err
 		}
@@ -214,7 +228,7 @@ func (f *finder) page(ctx context.Context) (Page, error) {
 			break
 		}
 		f.place = keys[len(keys)-1]
-		if f.work -= costOfKey * len(keys); f.work <= 0 {
+		if f.work -= costOfKey*len(likely) + costOfDir*len(keys); f.work <= 0 {
 			break
 		}
 	}

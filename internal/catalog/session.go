@@ -29,7 +29,7 @@ func (s session) each(ctx context.Context, query string, args []any, fn func(sca
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // what went wrong is in Err
 	for rows.Next() {
 		if err := fn(rows.Scan); err != nil {
 			return err
@@ -93,6 +93,18 @@ func anys(ns []int64) []any {
 	return args
 }
 
+// read calls fn with what the catalogue was at one moment, whoever writes meanwhile.
+func (c *Catalog) read(ctx context.Context, fn func(s session) error) error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	tx, err := c.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: c.d.isolation})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was changed
+	return fn(session{d: c.d, on: tx})
+}
+
 // writer is the one who writes.
 type writer struct {
 	c    *Catalog
@@ -100,26 +112,35 @@ type writer struct {
 }
 
 // write calls fn when nobody else writes, here or in another process.
-func (c *Catalog) write(ctx context.Context, fn func(w *writer) error) (err error) {
+func (c *Catalog) write(ctx context.Context, fn func(w *writer) error) error {
 	select {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.onWriter(ctx, func(w *writer) error {
+		if c.d.lock != "" {
+			if err := w.session().exec(ctx, c.d.lock); err != nil {
+				return fmt.Errorf("wait for other writers: %w", err)
+			}
+			defer func() { // a connection that is broken has given its lock back
+				_ = w.session().exec(context.WithoutCancel(ctx), c.d.unlock)
+			}()
+		}
+		return fn(w)
+	})
+}
+
+// onWriter calls fn with a connection for writing.
+func (c *Catalog) onWriter(ctx context.Context, fn func(w *writer) error) (err error) {
 	conn, err := c.writes.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	if c.d.lock != "" {
-		if _, err := conn.ExecContext(ctx, c.d.lock); err != nil {
-			return fmt.Errorf("wait for other writers: %w", err)
-		}
-		defer func() { // a connection that is broken has given its lock back
-			_, _ = conn.ExecContext(context.WithoutCancel(ctx), c.d.unlock)
-		}()
-	}
 	return fn(&writer{c: c, conn: conn})
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/backstay/backstay/engine/tree"
 	"github.com/backstay/backstay/entry"
 	"github.com/backstay/backstay/internal/catalog"
+	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/mem"
 	"github.com/backstay/backstay/test/quickrepo"
 	"github.com/backstay/backstay/test/servers"
@@ -50,6 +51,8 @@ func open(t testing.TB, url string) *catalog.Catalog {
 	return c
 }
 
+type node = tree.Node
+
 // files is what a snapshot holds: nodes by their paths. Their directories are there too.
 type files map[string]*tree.Node
 
@@ -59,7 +62,9 @@ type place struct {
 	name  string
 	repo  *repo.Repo
 	made  map[crypto.ID]*record // by ID of the snapshot
+	gone  map[crypto.ID]*record // those that were forgotten
 	moved time.Time             // of the last snapshot
+	lost  map[string]bool       // directories whose trees are not saved
 }
 
 type record struct {
@@ -68,9 +73,11 @@ type record struct {
 	files    files
 }
 
-func newPlace(t *testing.T, name string) *place {
-	r, _ := quickrepo.Init(t, mem.New(), 2, quickrepo.Polynomial, repo.Options{})
-	return &place{t: t, name: name, repo: r, made: make(map[crypto.ID]*record), moved: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+func newPlace(t *testing.T, name string) *place { return newPlaceIn(t, name, mem.New()) }
+
+func newPlaceIn(t *testing.T, name string, b storage.Backend) *place {
+	r, _ := quickrepo.Init(t, b, 2, quickrepo.Polynomial, repo.Options{})
+	return &place{t: t, name: name, repo: r, made: make(map[crypto.ID]*record), gone: make(map[crypto.ID]*record), moved: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 }
 
 // take makes a snapshot of a source.
@@ -81,7 +88,7 @@ func (p *place) take(source string, at time.Time, all files) *record {
 		w := p.repo.NewWriter()
 		defer w.Close()
 		var err error
-		if s.Tree, err = plant(ctx, w, "", all); err != nil {
+		if s.Tree, err = p.plant(ctx, w, "", all); err != nil {
 			return err
 		}
 		if err := w.Flush(ctx); err != nil {
@@ -98,7 +105,7 @@ func (p *place) take(source string, at time.Time, all files) *record {
 }
 
 // plant saves the directory of the files whose paths begin with prefix.
-func plant(ctx context.Context, w *repo.Writer, prefix string, all files) (crypto.ID, error) {
+func (p *place) plant(ctx context.Context, w *repo.Writer, prefix string, all files) (crypto.ID, error) {
 	var b tree.Builder
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		rest, ok := strings.CutPrefix(path, prefix)
@@ -109,7 +116,7 @@ func plant(ctx context.Context, w *repo.Writer, prefix string, all files) (crypt
 		n.Name = rest
 		if n.Type == entry.Dir {
 			var err error
-			if n.Subtree, err = plant(ctx, w, path+"/", all); err != nil {
+			if n.Subtree, err = p.plant(ctx, w, path+"/", all); err != nil {
 				return crypto.ID{}, err
 			}
 		}
@@ -117,9 +124,12 @@ func plant(ctx context.Context, w *repo.Writer, prefix string, all files) (crypt
 			return crypto.ID{}, err
 		}
 	}
-	p := b.Finish()
-	h := pack.Handle{ID: crypto.Hash(p), Type: pack.Tree}
-	_, err := w.SaveBlob(ctx, h, p)
+	bytes := b.Finish()
+	h := pack.Handle{ID: crypto.Hash(bytes), Type: pack.Tree}
+	if p.lost[strings.TrimSuffix(prefix, "/")] {
+		return h.ID, nil
+	}
+	_, err := w.SaveBlob(ctx, h, bytes)
 	return h.ID, err
 }
 
@@ -132,6 +142,7 @@ func (p *place) forget(id crypto.ID) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	p.gone[id] = p.made[id]
 	delete(p.made, id)
 }
 

@@ -18,20 +18,25 @@ import (
 func sqlite(path string) *dialect {
 	return &dialect{
 		connect: func() (read, write *sql.DB, err error) {
-			if read, err = sql.Open("sqlite", address(path, 8<<20)); err != nil {
+			if err := private(path); err != nil {
 				return nil, nil, err
 			}
-			if write, err = sql.Open("sqlite", address(path, 64<<20)); err != nil {
+			if read, err = sql.Open("sqlite", address(path, "deferred", 8<<20)); err != nil {
+				return nil, nil, err
+			}
+			if write, err = sql.Open("sqlite", address(path, "immediate", 64<<20)); err != nil {
 				return read, nil, err
 			}
 			read.SetMaxOpenConns(8)
 			write.SetMaxOpenConns(1)
 			return read, write, nil
 		},
-		drop:    func(context.Context) error { return removeFiles(path) },
-		schema:  sqliteSchema,
-		missing: func(err error) bool { return strings.Contains(err.Error(), "no such table") },
-		damaged: isCode(codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB),
+		isolation: sql.LevelDefault,
+		alone:     func(_ context.Context, fn func() error) error { return fn() },
+		drop:      func(context.Context) error { return removeFiles(path) },
+		schema:    sqliteSchema,
+		missing:   func(err error) bool { return strings.Contains(err.Error(), "no such table") },
+		damaged:   isCode(codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB),
 		names: func(p pattern) (string, []any) {
 			condition, args := sqliteCheck(p)
 			return `SELECT n.id FROM grams CROSS JOIN names n ON n.id = grams.rowid WHERE grams MATCH ? AND ` + condition,
@@ -46,12 +51,27 @@ func sqlite(path string) *dialect {
 
 // address returns how the driver wants a file named. Each connection keeps as many bytes of it in memory. No power cut
 // damages a file that is written like this; the last changes may be gone, with their marks.
-func address(path string, cache int) string {
-	set := url.Values{"_txlock": {"immediate"}, "_pragma": {
+func address(path, lock string, cache int) string {
+	set := url.Values{"_txlock": {lock}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "temp_store(MEMORY)",
-		"cache_size(-" + strconv.Itoa(cache>>10) + ")",
+		"cache_size(-" + strconv.Itoa(cache>>10) + ")", "wal_autocheckpoint(8000)", // pages: what changes often is written to its place seldom
 	}}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + set.Encode()
+}
+
+// private sees to it that nobody else can read the file, which tells all names. To a file that is gone belongs nothing that lies
+// beside it.
+func private(path string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := removeFiles(path); err != nil {
+			return err
+		}
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
 func removeFiles(path string) error {

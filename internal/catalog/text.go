@@ -38,6 +38,11 @@ func (p pattern) matches(name, dir string) bool {
 	if p.start && !strings.HasPrefix(name, p.text) || !strings.Contains(name, p.text) {
 		return false
 	}
+	return p.within(dir)
+}
+
+// within reports whether the path of a directory ends as it should.
+func (p pattern) within(dir string) bool {
 	return p.dir == "" || dir != "" && strings.HasSuffix("/"+fold(dir), p.dir)
 }
 

@@ -70,7 +70,7 @@ func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) er
 	}
 	opt.Log = slog.New(slog.NewJSONHandler(p.sys.Stderr, &slog.HandlerOptions{Level: least}))
 	opt.Console = func(format string, args ...any) {
-		fmt.Fprintf(p.sys.Stdout, format+"\n", args...) //nolint:errcheck // a console that is gone needs no words
+		_, _ = fmt.Fprintf(p.sys.Stdout, format+"\n", args...) // a console that is gone needs no words
 	}
 	s, err := server.Open(cmd.Context(), opt)
 	if err != nil {

@@ -109,6 +109,13 @@ func (tx *Tx) LastRun(ctx context.Context, kind backstay.RunKind, repository str
 	return run, explain("find last run", err)
 }
 
+// LastFull returns when the newest full backup of a plan was due; ErrNotFound if there is none.
+func (tx *Tx) LastFull(ctx context.Context, plan string) (at time.Time, err error) {
+	err = tx.tx.NewRaw(`select due_at from runs where plan = ? and kind = 'backup' and type = 'full' and state in ('pending', 'running', 'succeeded', 'warning', 'partial')
+		order by due_at desc limit 1`, plan).Scan(ctx, &at)
+	return at.UTC(), explain("find last full backup", err)
+}
+
 // ForgetRuns removes the records of runs that ended before a time.
 func (tx *Tx) ForgetRuns(ctx context.Context, before time.Time) (int64, error) {
 	return tx.exec(ctx, "delete from runs where ended_at < ?", before)

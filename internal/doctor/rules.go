@@ -123,6 +123,11 @@ var ofStorages = []rule{
 
 // ofKinds are the kinds of backstay.Error. What wraps one of the sentinels above says more by that.
 var ofKinds = []rule{
+	{name: "sign-in-required", as: kind(backstay.SignIn)},
+	{name: "not-allowed", as: kind(backstay.Denied)},
+	{name: "second-factor-needed", as: kind(backstay.Unconfirmed)},
+	{name: "too-many-requests", as: kind(backstay.TooMany)},
+	{name: "invalid-field", as: namesField},
 	{name: "invalid-request", as: kind(backstay.Invalid)},
 	{name: "not-found", as: kind(backstay.NotFound)},
 	{name: "conflict", as: kind(backstay.Conflict)},
@@ -134,6 +139,12 @@ var ofKinds = []rule{
 	{name: "dropped", as: kind(backstay.Dropped)},
 	{name: "cancelled", as: kind(backstay.Cancelled)},
 	{name: "cancelled", is: is(context.Canceled)}, // before networks, whose calls end by it
+}
+
+// namesField reports whether an error is about one field of what was given.
+func namesField(err error) bool {
+	var e *backstay.Error
+	return errors.As(err, &e) && e.Kind == backstay.Invalid && e.Field != ""
 }
 
 var ofNetworks = []rule{

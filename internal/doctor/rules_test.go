@@ -155,8 +155,8 @@ func TestEachRuleIsReachedAndNamesAnEntry(t *testing.T) {
 
 // byName are the entries that no error tells of by itself: who knows puts the name on it with Mark, or shows the entry without any error.
 const byName = `storage-kind-unknown host-key-refused login-refused source-missing source-unreadable staging-full clock-jump
-	sign-in-required sign-in-failed account-locked second-factor-needed not-allowed token-refused changed-meanwhile invalid-field
-	invitation-expired too-many-requests last-owner lease-lost worker-gone schedule-missed already-running plan-paused hook-failed
+	sign-in-failed account-locked token-refused changed-meanwhile
+	invitation-expired last-owner lease-lost worker-gone schedule-missed already-running plan-paused hook-failed
 	run-timeout verification-failed backup-overdue run-unusual storage-limit notification-not-delivered channel-refused
 	database-newer database-unreachable audit-broken recovery-kit-outdated`
 

@@ -33,6 +33,8 @@ import (
 	"github.com/backstay/backstay/storage/retry"
 	"github.com/backstay/backstay/storage/s3"
 	"github.com/backstay/backstay/storage/sftp"
+	"github.com/backstay/backstay/storage/smb"
+	"github.com/backstay/backstay/storage/webdav"
 )
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
@@ -79,8 +81,8 @@ func Storages() []storage.Provider {
 		sftp.Provider,
 		rest.Provider,
 		rest.Rclone,
-		rclone.WebDAV,
-		rclone.SMB,
+		webdav.Provider,
+		smb.Provider,
 		rclone.Azure,
 		rclone.GS,
 		rclone.B2,

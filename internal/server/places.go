@@ -54,6 +54,14 @@ func (p places) CheckStorage(at app.Place) ([]settings.Field, error) {
 	return kinds.Check(at.Location, opt)
 }
 
+func (p places) CheckRate(text string) error {
+	if text == "" {
+		return nil
+	}
+	_, err := limit.ParseRate(text, 1024)
+	return err
+}
+
 func (p places) CheckSource(at app.Place) ([]settings.Field, error) {
 	if _, _, err := p.OpenSource(at, source.Part{}, nil); err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 	"github.com/backstay/backstay/internal/api"
 	"github.com/backstay/backstay/internal/app"
 	"github.com/backstay/backstay/internal/auth"
+	"github.com/backstay/backstay/internal/catalog"
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/secret"
 	"github.com/backstay/backstay/internal/work"
@@ -52,6 +53,7 @@ const (
 type Server struct {
 	opt      Options
 	db       *db.DB
+	catalog  *catalog.Catalog
 	app      *app.App
 	http     *http.Server
 	listener net.Listener
@@ -76,6 +78,12 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 	if s.db, err = db.Open(ctx, location); err != nil {
 		return nil, err
 	}
+	if s.catalog, err = catalog.Open(ctx, catalogueOf(opt)); err != nil {
+		return nil, err
+	}
+	if why := s.catalog.Anew(); why != "" {
+		opt.Log.InfoContext(ctx, "the catalogue is made anew", "reason", why)
+	}
 	ring, err := s.keys(ctx)
 	if err != nil {
 		return nil, err
@@ -85,11 +93,19 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("ask the name of this machine: %w", err)
 	}
 	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring,
-		Places: places{opt.Clock, opt.Rand}, Data: opt.Data, Hostname: host, Version: opt.Version})
+		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Data: opt.Data, Hostname: host, Version: opt.Version})
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
 	return s, s.greet(ctx)
+}
+
+// catalogueOf is where the catalogue is: beside the database in the folder, or in PostgreSQL too.
+func catalogueOf(opt Options) string {
+	if opt.Database != "" {
+		return opt.Database
+	}
+	return filepath.Join(opt.Data, "catalogue.db")
 }
 
 // keys loads the keys that secrets are sealed with. They are made where nothing was sealed yet; later a missing file is an error, since new
@@ -182,10 +198,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = s.http.Close() // whoever still listens to events is cut off
 		}
-		<-ended
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
+		if closed := <-ended; !errors.Is(closed, http.ErrServerClosed) {
+			err = errors.Join(err, closed)
+		}
 	}
 	<-working
 	return errors.Join(err, s.close())
@@ -203,6 +218,9 @@ func (s *Server) close() error {
 		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if s.catalog != nil {
+		errs = append(errs, s.catalog.Close())
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())

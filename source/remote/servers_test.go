@@ -53,8 +53,7 @@ var connections = ignored("net/http.(*persistConn).readLoop", "net/http.(*persis
 	"golang.org/x/crypto/ssh.(*handshakeTransport).readLoop", "golang.org/x/crypto/ssh.(*Client).handleGlobalRequests",
 	"golang.org/x/crypto/ssh.(*Client).handleChannelOpens", "golang.org/x/crypto/ssh.(*Session).wait", "github.com/pkg/sftp.newClientPipe.func1",
 	"github.com/pkg/sftp.(*clientConn).recv", "github.com/pkg/sftp.(*clientConn).Wait", "github.com/backstay/backstay/storage/sftp.(*pool).tend",
-	"github.com/backstay/backstay/storage/rclone.(*tunnel).serve", "github.com/backstay/backstay/storage/rclone.(*tunnel).lead",
-	"github.com/backstay/backstay/storage/rclone.splice", "github.com/backstay/backstay/storage/rclone.pass",
+	"github.com/backstay/backstay/storage/smb.(*pool).tend",
 	"github.com/cloudsoda/go-smb2.(*conn).runSender", "github.com/cloudsoda/go-smb2.(*conn).runReceiver")
 
 func ignored(functions ...string) (all []goleak.Option) {

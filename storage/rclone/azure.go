@@ -49,7 +49,7 @@ func azure(v settings.Values) (remote, error) {
 		return remote{}, errors.New("setting endpoint: want an address like https://HOST")
 	}
 	return remote{
-		backend: "azureblob", root: where, create: true, status: azureReply, secrets: secrets,
+		backend: "azureblob", root: where, create: true, refuses: true, status: azureReply, secrets: secrets,
 		options: map[string]string{
 			"account": v["account"], "endpoint": endpoint, // without key: each request is authorized below
 			"no_check_container": "true",

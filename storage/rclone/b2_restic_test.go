@@ -15,6 +15,7 @@ import (
 
 // restic has a client of B2 of its own, which knows nothing of rclone's: what both do right on the double is no mistake that they share.
 func TestResticAndWeShareABucketOfB2(t *testing.T) {
+	t.Parallel()
 	d := servers.NewB2(t)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, []byte(d.CA), 0o600); err != nil {
@@ -61,7 +62,7 @@ func TestResticAndWeShareABucketOfB2(t *testing.T) {
 			t.Errorf("List(%q) yields nothing of what restic saved", folder)
 		}
 	}
-	if _, err := repo.Init(t.Context(), at("by/us"), "password", repo.Options{}, repo.InitOptions{}); err != nil {
+	if _, err := repo.Init(t.Context(), at("by/us"), "password", repo.Options{}, quickly); err != nil {
 		t.Fatal(err)
 	}
 	r.Dir = "b2:" + d.Bucket + ":by/us"

@@ -68,6 +68,7 @@ func (i imitated) isUpload(r *http.Request) bool {
 }
 
 func TestThrottlingIsBusyOrPassesNeverPermanent(t *testing.T) {
+	t.Parallel()
 	for _, kind := range imitations(t) {
 		b := begun(t, kind.Provider, kind.values, kind)
 		if err := b.Save(t.Context(), "keys/a", storage.Bytes([]byte("x"))); err != nil {
@@ -175,6 +176,7 @@ func TestAListingThatBreaksOffIsAnError(t *testing.T) {
 }
 
 func TestACutDownloadIsAnError(t *testing.T) {
+	t.Parallel()
 	for _, kind := range imitations(t) {
 		b := begun(t, kind.Provider, kind.values, kind)
 		content := random(200_000)
@@ -220,6 +222,7 @@ type tomorrow struct{ clock.Clock }
 func (c tomorrow) Now() time.Time { return c.Clock.Now().Add(25 * time.Hour) }
 
 func TestWhatAKilledProgramLeftIsSweptADayLater(t *testing.T) {
+	t.Parallel()
 	for _, kind := range imitations(t) {
 		if kind.Kind == "b2" { // leaves nothing
 			continue
@@ -254,6 +257,7 @@ func TestWhatAKilledProgramLeftIsSweptADayLater(t *testing.T) {
 }
 
 func TestALostAnswerToARenameLeavesTheWholeFile(t *testing.T) {
+	t.Parallel()
 	for _, kind := range imitations(t) {
 		if kind.Kind == "b2" { // doesn't rename
 			continue
@@ -275,6 +279,7 @@ func TestALostAnswerToARenameLeavesTheWholeFile(t *testing.T) {
 }
 
 func TestOfTwoProgramsThatSaveOneNameAtMostOneSucceeds(t *testing.T) {
+	t.Parallel()
 	for _, kind := range imitations(t) {
 		if kind.Kind == "b2" { // lacks it
 			continue
@@ -315,6 +320,7 @@ func TestAFolderThatAnotherProgramMadeAtTheSameMomentIsNoFile(t *testing.T) {
 }
 
 func TestProgramsBeginARepositoryTogether(t *testing.T) {
+	t.Parallel()
 	for _, kind := range imitations(t) {
 		begun(t, kind.Provider, kind.values, kind)
 		var wg sync.WaitGroup
@@ -347,6 +353,7 @@ func TestProgramsBeginARepositoryTogether(t *testing.T) {
 }
 
 func TestAnUploadWhoseSessionIsForgottenIsBegunAgain(t *testing.T) {
+	t.Parallel()
 	for _, kind := range imitations(t) {
 		body := map[string]string{"drive": `{"error":{"code":404,"errors":[{"reason":"notFound"}]}}`, "onedrive": `{"error":{"code":"itemNotFound"}}`}[kind.Kind]
 		if body == "" { // has no sessions, or uses none

@@ -16,6 +16,7 @@ import (
 )
 
 func TestAnyFolderIsALocation(t *testing.T) {
+	t.Parallel()
 	for _, kind := range imitations(t) {
 		for _, folder := range []string{"", "data", "keys/data", `it's a "folder" \ #1?%41`} {
 			v := settings.Values{}
@@ -68,6 +69,7 @@ func TestARemovedFileInB2DoesNotComeBackAsItsOlderVersion(t *testing.T) {
 }
 
 func TestTokensOfB2ThatRunOutAreFetchedAnew(t *testing.T) {
+	t.Parallel()
 	d := servers.NewB2(t)
 	b := begun(t, rclone.B2, b2At(d), d)
 	for range 2 {
@@ -91,8 +93,9 @@ func TestTokensOfB2ThatRunOutAreFetchedAnew(t *testing.T) {
 }
 
 func TestARepositoryIsBegunAndOpenedInEachCloud(t *testing.T) {
+	t.Parallel()
 	for _, kind := range imitations(t) {
-		if _, err := repo.Init(t.Context(), openDouble(t, kind.Provider, kind.values, kind), "password", repo.Options{}, repo.InitOptions{}); err != nil {
+		if _, err := repo.Init(t.Context(), openDouble(t, kind.Provider, kind.values, kind), "password", repo.Options{}, quickly); err != nil {
 			t.Errorf("%s: %v", kind.Kind, err)
 		}
 		if _, err := repo.Open(t.Context(), openDouble(t, kind.Provider, kind.values, kind), "password", repo.Options{}); err != nil {
@@ -115,6 +118,7 @@ func TestAMissingBucketIsAnErrorAndNotEmpty(t *testing.T) {
 }
 
 func TestBadCredentialsArePermanentAndStaySecret(t *testing.T) {
+	t.Parallel()
 	for _, kind := range imitations(t) {
 		v := settings.Values{}
 		for name, value := range kind.values {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"os"
 	"sync"
 	"time"
@@ -23,16 +22,12 @@ import (
 
 // remote says how a backend of rclone is opened.
 type remote struct {
-	backend   string            // its name in rclone, such as "webdav"
+	backend   string            // its name in rclone, such as "drive"
 	options   map[string]string // by rclone's names, passwords in clear
 	root      string            // the folder of the repository, as rclone takes it
-	headers   map[string]string // sent with each request, whatever rclone says
 	ca        string            // certificates in PEM that the server may be signed by; "": those of the system
-	target    string            // HOST:PORT of a protocol without proxies; "": HTTP, which goes through one
-	exclusive bool              // the backend doesn't heed contexts: one call at a time uses it, and is cut off
-	replaces  bool              // the store replaces when it renames
+	refuses   bool              // the store refuses a name that is taken; else it is looked up before a file is sent
 	create    bool              // files are put under their names at once, since the store shows them only when they are whole
-	serial    bool              // the server refuses to make one folder twice at a time
 	secrets   []string          // what no error may show
 	presigned bool              // the addresses of requests are secrets too
 	status    func(error) reply // what the store answered; may be nil
@@ -44,7 +39,8 @@ type remote struct {
 	each func(ctx context.Context) context.Context
 	// wrap puts something around rclone's backend that mends what it leaves to chance. nil: it is used as it is.
 	wrap func(f fs.Fs, env storage.Env) fs.Fs
-	// alone tells that the store doesn't refuse a name that is taken: within this process one name is saved by one call at a time.
+	// alone tells that of two saves of one name at the same moment the store may refuse none: within this process one name is saved by one
+	// call at a time.
 	alone bool
 }
 
@@ -102,12 +98,9 @@ func (c *config) Set(name, value string) {
 	c.values[name] = value
 }
 
-// open opens a backend of rclone. It holds a lock, since rclone keeps one transport for all of Azure until it is told otherwise.
+// open opens a backend of rclone.
 func (r remote) open(ctx context.Context, env storage.Env) (fs.Fs, error) {
 	quiet()
-	opening.Lock()
-	defer opening.Unlock()
-	fshttp.ResetTransport()
 	info, err := fs.Find(r.backend)
 	if err != nil {
 		return nil, err
@@ -117,6 +110,9 @@ func (r remote) open(ctx context.Context, env storage.Env) (fs.Fs, error) {
 		return nil, err
 	}
 	if r.prepare != nil {
+		preparing.Lock() // rclone keeps one transport for all of Azure until it is told otherwise
+		defer preparing.Unlock()
+		fshttp.ResetTransport()
 		if ctx, err = r.prepare(ctx, env); err != nil {
 			return nil, err
 		}
@@ -132,7 +128,7 @@ func (r remote) open(ctx context.Context, env storage.Env) (fs.Fs, error) {
 	return f, nil
 }
 
-var opening sync.Mutex
+var preparing sync.Mutex
 
 // quiet has rclone's logger, which is one for the whole program, write nothing: what it says may hold secrets, and errors are returned.
 // It also keeps rclone from ending the program at a signal, which it would do from the first upload to some stores on.
@@ -151,21 +147,7 @@ func (r remote) configure(ctx context.Context, proxy string) context.Context {
 	c.HTTPProxy = proxy
 	c.InsecureSkipVerify, c.CaCert, c.ClientCert, c.ClientKey = false, nil, "", ""
 	c.Headers = nil
-	for name, value := range r.headers {
-		c.Headers = append(c.Headers, &fs.HTTPOption{Key: name, Value: value})
-	}
 	return ctx
-}
-
-// at is the remote with another address to connect to.
-func (r remote) at(address net.Addr) remote {
-	host, port, err := net.SplitHostPort(address.String())
-	if err != nil {
-		panic(err) // the address of a listener has both
-	}
-	r.options = maps.Clone(r.options)
-	r.options["host"], r.options["port"] = host, port
-	return r
 }
 
 // trust has rclone trust the certificates of this remote: it wants them in a file, which it reads while it opens. The file is gone

@@ -108,6 +108,7 @@ func TestAFolderThatAnotherProgramMadeInDriveAtTheSameMomentIsUsed(t *testing.T)
 }
 
 func TestAServiceAccountOpensDrive(t *testing.T) {
+	t.Parallel()
 	d := servers.NewDrive(t)
 	v := settings.Values{"path": "backups", "service-account": d.ServiceAccount(t, "https://oauth2.googleapis.com/token"), "ca-certificate": d.CA}
 	b := begun(t, rclone.Drive, v, d)

@@ -19,7 +19,7 @@ var Dropbox = provide(storage.Provider{
 
 func dropbox(v settings.Values) (remote, error) {
 	r, err := oauth("dropbox", v, false)
-	r.status = dropboxReply
+	r.status, r.refuses = dropboxReply, true
 	r.set(map[string]string{
 		"batch_mode":      "off",   // a Save returns when its own file is there
 		"chunk_size":      "150Mi", // as much as goes in one piece, of which nothing is kept in memory

@@ -2,6 +2,7 @@ package rclone_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 	"net/url"
@@ -11,20 +12,34 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/rclone"
 	"github.com/backstay/backstay/test/servers"
 )
 
+// env is that of a program without a guard.
+func env() storage.Env {
+	return storage.Env{Clock: clock.System, Rand: rand.Reader, Dial: new(net.Dialer).DialContext}
+}
+
+// open opens a storage by its settings.
+func open(t testing.TB, p storage.Provider, v settings.Values, e storage.Env) storage.Backend {
+	t.Helper()
+	v, err := settings.Check(p.Fields, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := p.Open(v, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // stores are the kinds with a server for each.
 var stores = map[string]func(t testing.TB) (storage.Provider, settings.Values){
-	"webdav": func(t testing.TB) (storage.Provider, settings.Values) {
-		return rclone.WebDAV, webdavAt(servers.StartWebDAV(t, nil), "/repo")
-	},
-	"smb": func(t testing.TB) (storage.Provider, settings.Values) {
-		return rclone.SMB, smbAt(servers.StartSMB(t), "repo")
-	},
 	"azure": func(t testing.TB) (storage.Provider, settings.Values) {
 		return rclone.Azure, azureAt(servers.StartAzurite(t, "", ""), "repo")
 	},
@@ -36,6 +51,7 @@ var stores = map[string]func(t testing.TB) (storage.Provider, settings.Values){
 func TestEveryConnectionIsMadeByTheDialOfTheEnvironment(t *testing.T) {
 	for name, start := range stores {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, v := start(t)
 			refused := errors.New("addresses like this are not allowed")
 			e := env()
@@ -62,10 +78,7 @@ func TestEveryConnectionIsMadeByTheDialOfTheEnvironment(t *testing.T) {
 
 // addressOf is where the server of a storage is.
 func addressOf(t testing.TB, v settings.Values) string {
-	if v["host"] != "" {
-		return net.JoinHostPort(v["host"], v["port"])
-	}
-	u, err := url.Parse(v["url"] + v["endpoint"])
+	u, err := url.Parse(v["endpoint"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +88,7 @@ func addressOf(t testing.TB, v settings.Values) string {
 func TestNeitherTheEnvironmentNorTheFileOfRcloneIsHeeded(t *testing.T) {
 	home := t.TempDir()
 	file := filepath.Join(home, "rclone.conf")
-	if err := os.WriteFile(file, []byte("[backstay]\ntype = webdav\nurl = http://127.0.0.1:1/file\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("[backstay]\ntype = azureblob\nendpoint = http://127.0.0.1:1/file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	type store struct {
@@ -89,9 +102,8 @@ func TestNeitherTheEnvironmentNorTheFileOfRcloneIsHeeded(t *testing.T) {
 	}
 	for name, value := range map[string]string{
 		"RCLONE_HTTP_PROXY": "http://127.0.0.1:1", "RCLONE_CONFIG": file, "HOME": home, "RCLONE_CA_CERT": "/none", "RCLONE_LOG_LEVEL": "DEBUG", "RCLONE_LOW_LEVEL_RETRIES": "20",
-		"RCLONE_WEBDAV_URL": "http://127.0.0.1:1/", "RCLONE_WEBDAV_VENDOR": "nonsense", "RCLONE_WEBDAV_HEADERS": "odd",
-		"RCLONE_CONFIG_BACKSTAY_URL": "http://127.0.0.1:1/", "RCLONE_SMB_HOST": "127.0.0.2", "RCLONE_SMB_DOMAIN": "X",
-		"RCLONE_AZUREBLOB_ENDPOINT": "http://127.0.0.1:1/x", "RCLONE_AZUREBLOB_USE_EMULATOR": "true", "AZURE_STORAGE_ACCOUNT_NAME": "x",
+		"RCLONE_CONFIG_BACKSTAY_URL": "http://127.0.0.1:1/",
+		"RCLONE_AZUREBLOB_ENDPOINT":  "http://127.0.0.1:1/x", "RCLONE_AZUREBLOB_USE_EMULATOR": "true", "AZURE_STORAGE_ACCOUNT_NAME": "x",
 		"RCLONE_GCS_ENDPOINT": "http://127.0.0.1:1/", "RCLONE_GCS_ANONYMOUS": "true", "RCLONE_CONFIG_BACKSTAY_ANONYMOUS": "true",
 	} {
 		t.Setenv(name, value)
@@ -105,11 +117,10 @@ func TestNeitherTheEnvironmentNorTheFileOfRcloneIsHeeded(t *testing.T) {
 
 func TestWrongCredentialsArePermanentAndNoSecretIsShown(t *testing.T) {
 	for name, change := range map[string]map[string]string{
-		"webdav": {"password": "wrong-secret"},
-		"smb":    {"password": "wrong-secret"},
-		"azure":  {"account-key": "d3Jvbmctc2VjcmV0LXdyb25nLXNlY3JldA=="},
+		"azure": {"account-key": "d3Jvbmctc2VjcmV0LXdyb25nLXNlY3JldA=="},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, v := stores[name](t)
 			for field, value := range change {
 				v[field] = value
@@ -138,14 +149,12 @@ func TestWrongCredentialsArePermanentAndNoSecretIsShown(t *testing.T) {
 
 func TestAPlaceThatIsNotThereIsNotAnEmptyOne(t *testing.T) {
 	for name, change := range map[string]map[string]string{
-		"webdav": {"url": "none"}, "smb": {"share": "none"}, "azure": {"container": "none"}, "gs": {"bucket": "none"},
+		"azure": {"container": "none"}, "gs": {"bucket": "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, v := stores[name](t)
 			for field, value := range change {
-				if field == "url" {
-					value = v["url"] + "/none"
-				}
 				v[field] = value
 			}
 			b := open(t, p, v, env())
@@ -153,8 +162,8 @@ func TestAPlaceThatIsNotThereIsNotAnEmptyOne(t *testing.T) {
 				t.Error("List in a place that isn't there = nil error")
 			}
 			err := b.Save(t.Context(), "config", storage.Bytes([]byte("x")))
-			if makes := name == "webdav"; makes != (err == nil) || !makes && !errors.Is(err, storage.ErrPermanent) {
-				t.Errorf("Save = %v, want the folder made: %t, else ErrPermanent", err, makes)
+			if !errors.Is(err, storage.ErrPermanent) {
+				t.Errorf("Save = %v, want ErrPermanent", err)
 			}
 		})
 	}
@@ -167,13 +176,10 @@ func TestAServerThatIsDownIsAPassingError(t *testing.T) {
 	}
 	address := dead.Addr().String()
 	_ = dead.Close()
-	host, port, _ := net.SplitHostPort(address)
 	for _, tt := range []struct {
 		p storage.Provider
 		v settings.Values
 	}{
-		{rclone.WebDAV, settings.Values{"url": "http://" + address}},
-		{rclone.SMB, settings.Values{"host": host, "port": port, "share": "s", "user": "u"}},
 		{rclone.Azure, settings.Values{"container": "c", "account": "a", "account-key": "YWJjZA==", "endpoint": "http://" + address + "/a"}},
 		{rclone.GS, settings.Values{"bucket": "b", "access-token": "abcd", "endpoint": "http://" + address + "/storage/v1/"}},
 	} {

@@ -16,7 +16,6 @@ import (
 
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
-	"github.com/backstay/backstay/storage/rclone"
 	"github.com/backstay/backstay/storage/retry"
 	"github.com/backstay/backstay/test/servers"
 )
@@ -87,13 +86,12 @@ var faults = []servers.Fault{
 	{Kind: servers.CutAnswer, After: 10},
 }
 
-var httpKinds = []string{"webdav", "azure", "gs"}
+var httpKinds = []string{"azure", "gs"}
 
 func TestASaveThatFailsAtAnyRequestLeavesNoPartOfAFile(t *testing.T) {
 	content := bytes.Repeat([]byte("content"), 5<<20/7) // two blocks of Azure
 	for _, kind := range httpKinds {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
+		t.Run(kind, func(t *testing.T) { // beside no other: rclone hands on the block of a broken upload while net/http may still read it
 			b := breakable(t, kind)
 			for _, fault := range faults {
 				for n := int64(1); ; n++ {
@@ -102,6 +100,7 @@ func TestASaveThatFailsAtAnyRequestLeavesNoPartOfAFile(t *testing.T) {
 					b.let(next)
 					saved := b.broken.Save(t.Context(), name, storage.Bytes(content))
 					b.let(nil)
+					time.Sleep(20 * time.Millisecond) // for net/http to let go of the block
 					if !met.Load() {
 						if saved != nil {
 							t.Errorf("Save without a fault = %v", saved)
@@ -127,7 +126,7 @@ func TestAListingThatIsCutIsAnError(t *testing.T) {
 				save(t, b.whole, fmt.Sprintf("data/%02d/%064d", i%3, i), nil)
 			}
 			for _, fault := range faults {
-				if fault.Kind == servers.ResetRequest && kind != "webdav" {
+				if fault.Kind == servers.ResetRequest {
 					continue // a listing has no body there
 				}
 				fault.After *= 30 // into the first files
@@ -197,7 +196,7 @@ func TestNothingIsRepeatedByTheAdapterAndAStormIsOverByTheWrapper(t *testing.T) 
 				if err == nil || errors.Is(err, storage.ErrPermanent) || requests.Load() != 1 {
 					t.Errorf("Stat of a server that answers %d = %v after %d requests, want a passing error after 1", status, err, requests.Load())
 				}
-				if busy := (*storage.BusyError)(nil); kind != "webdav" && (!errors.As(err, &busy) || busy.After != 3*time.Second) {
+				if busy := (*storage.BusyError)(nil); !errors.As(err, &busy) || busy.After != 3*time.Second {
 					t.Errorf("Stat of a server that wants to be asked again in 3 seconds = %#v, want a BusyError that says so", err)
 				}
 				requests.Store(0)
@@ -230,6 +229,7 @@ func (quick) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err(
 func TestACallOfAServerThatHangsReturnsWhenItIsCancelled(t *testing.T) {
 	for kind, start := range stores {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			p, v := start(t)
 			hang := make(chan struct{})
 			e := env()
@@ -304,46 +304,6 @@ func TestASlowServerIsNoError(t *testing.T) {
 				t.Errorf("LoadAll = %d bytes, %v", len(got), err)
 			}
 		})
-	}
-}
-
-func TestTLSIsVerified(t *testing.T) {
-	ca := servers.NewCA(t)
-	for name, tt := range map[string]struct {
-		server *servers.WebDAV
-		ca     string
-		says   string // "": it works
-	}{
-		"own authority":     {servers.StartWebDAV(t, ca.Server(t)), ca.PEM, ""},
-		"unknown authority": {servers.StartWebDAV(t, ca.Server(t)), "", "unknown authority"},
-		"other authority":   {servers.StartWebDAV(t, ca.Server(t)), servers.NewCA(t).PEM, "unknown authority"},
-		"expired":           {servers.StartWebDAV(t, ca.ServerOf(t, servers.Expired)), ca.PEM, "expired"},
-		"another host":      {servers.StartWebDAV(t, ca.ServerOf(t, servers.ForAnotherHost)), ca.PEM, "certificate"},
-		"TLS 1.0":           {servers.StartWebDAV(t, servers.OnlyTLS10(ca.Server(t))), ca.PEM, "protocol version"},
-	} {
-		v := webdavAt(tt.server, "/repo")
-		v["ca-certificate"] = tt.ca
-		err := open(t, rclone.WebDAV, v, env()).Save(t.Context(), "config", storage.Bytes([]byte("x")))
-		if tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
-			t.Errorf("%s: Save = %v, want one that says %q", name, err, tt.says)
-		}
-		if tt.says != "" && tt.says != "protocol version" && !errors.Is(err, storage.ErrPermanent) {
-			t.Errorf("%s: Save = %v, want ErrPermanent", name, err)
-		}
-	}
-}
-
-func TestTwoRepositoriesTrustWhatEachOfThemSays(t *testing.T) {
-	one, other := servers.NewCA(t), servers.NewCA(t)
-	at := func(ca *servers.CA, trust string) storage.Backend {
-		v := webdavAt(servers.StartWebDAV(t, ca.Server(t)), "/repo")
-		v["ca-certificate"] = trust
-		return open(t, rclone.WebDAV, v, env())
-	}
-	save(t, at(one, one.PEM), "config", nil)
-	save(t, at(other, other.PEM), "config", nil)
-	if err := at(one, other.PEM).Save(t.Context(), "config", storage.Bytes(nil)); err == nil {
-		t.Error("a server is trusted by what another repository trusts")
 	}
 }
 

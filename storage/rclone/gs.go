@@ -39,7 +39,7 @@ func gs(v settings.Values) (remote, error) {
 		return remote{}, err
 	}
 	return remote{
-		backend: "google cloud storage", root: where, create: true, status: gsReply, secrets: secrets,
+		backend: "google cloud storage", root: where, create: true, refuses: true, status: gsReply, secrets: secrets,
 		options: map[string]string{
 			"access_token": "none", // has rclone use the client below, which puts the real one in
 			"endpoint":     v["endpoint"], "no_check_bucket": "true",

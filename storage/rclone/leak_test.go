@@ -1,7 +1,6 @@
 package rclone
 
 import (
-	"context"
 	"crypto/rand"
 	"net"
 	"runtime"
@@ -11,18 +10,23 @@ import (
 	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
+	"github.com/backstay/backstay/test/servers"
 )
 
 func TestATunnelEndsWithTheStorageThatUsedIt(t *testing.T) {
 	address := make(chan string, 1)
 	func() {
-		b, err := WebDAV.Open(settings.Values{"url": "http://127.0.0.1:1/x"}, storage.Env{Clock: clock.System, Rand: rand.Reader,
-			Dial: func(ctx context.Context, network, address string) (net.Conn, error) { return nil, net.ErrClosed }})
+		d := servers.NewB2(t)
+		b, err := B2.Open(settings.Values{"bucket": d.Bucket, "account-id": d.KeyID, "account-key": d.Key, "ca-certificate": d.CA},
+			storage.Env{Clock: clock.System, Rand: rand.Reader, Dial: d.Dial})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, _ = b.Stat(t.Context(), "config")
-		o := b.(*Backend).sessions.pop()
+		o, err := b.(*Backend).session.get(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
 		address <- o.tunnel.listener.Addr().String()
 	}()
 	tunnel := <-address

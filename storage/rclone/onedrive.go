@@ -31,7 +31,7 @@ func onedrive(v settings.Values) (remote, error) {
 		return remote{}, errors.New("setting tenant: it goes with a client ID and a client secret, and without a token")
 	}
 	r, err := oauth("onedrive", v, v["tenant"] != "")
-	r.status, r.presigned = onedriveReply, true
+	r.status, r.presigned, r.refuses = onedriveReply, true, true
 	r.wrap = func(f fs.Fs, _ storage.Env) fs.Fs { return newPatient(onedriveFs{f}) }
 	r.set(map[string]string{
 		"drive_id": v["drive-id"],

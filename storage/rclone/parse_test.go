@@ -16,27 +16,6 @@ func TestALocationIsTakenApart(t *testing.T) {
 		rest string
 		want settings.Values // nil: refused
 	}{
-		{rclone.WebDAV, "https://host/dav/repo", settings.Values{"url": "https://host/dav/repo"}},
-		{rclone.WebDAV, "https://host", settings.Values{"url": "https://host"}},
-		{rclone.WebDAV, "http://[::1]:8080/a%20b/", settings.Values{"url": "http://[::1]:8080/a%20b/"}},
-		{rclone.WebDAV, "https://me%40home:pa%2Fss@host/x", settings.Values{"url": "https://host/x", "user": "me@home", "password": "pa/ss"}},
-		{rclone.WebDAV, "https://me@host/x", settings.Values{"url": "https://host/x", "user": "me", "password": ""}},
-		{rclone.WebDAV, "https://host/x%23y%3Fz", settings.Values{"url": "https://host/x%23y%3Fz"}},
-		{rclone.WebDAV, "", nil},
-		{rclone.WebDAV, "host/dav", nil},
-		{rclone.WebDAV, "ftp://secret@host/", nil},
-		{rclone.WebDAV, "https:///dav", nil},
-		{rclone.WebDAV, "https://me:secret@host/dav?x=1", nil},
-		{rclone.WebDAV, "https://me:secret@host:port%zz/dav", nil},
-		{rclone.SMB, "me@host/share/a/b", settings.Values{"host": "host", "share": "share", "path": "a/b", "user": "me", "password": ""}},
-		{rclone.SMB, "//me@host/share", settings.Values{"host": "host", "share": "share", "path": "", "user": "me", "password": ""}},
-		{rclone.SMB, "//me:pa%40ss@host:1445/share/a/", settings.Values{"host": "host", "port": "1445", "share": "share", "path": "a", "user": "me", "password": "pa@ss"}},
-		{rclone.SMB, "OFFICE;me@host/share", settings.Values{"host": "host", "share": "share", "path": "", "user": "me", "password": "", "domain": "OFFICE"}},
-		{rclone.SMB, "[::1]:445/share/x", settings.Values{"host": "::1", "port": "445", "share": "share", "path": "x"}},
-		{rclone.SMB, "me@host", settings.Values{"host": "host", "share": "", "path": "", "user": "me", "password": ""}},
-		{rclone.SMB, "", nil},
-		{rclone.SMB, "me:secret@/share", nil},
-		{rclone.SMB, "me:secret@host:x/share", nil},
 		{rclone.Azure, "box:/", settings.Values{"container": "box"}},
 		{rclone.Azure, "box:/a/b", settings.Values{"container": "box", "prefix": "a/b"}},
 		{rclone.Azure, "box:a/b/", settings.Values{"container": "box", "prefix": "a/b"}},
@@ -64,11 +43,6 @@ func TestSettingsThatCanNotBeRightAreRefusedAtOnce(t *testing.T) {
 		v    settings.Values
 		says string
 	}{
-		{rclone.WebDAV, settings.Values{"url": "host/x"}, "want webdav:https://HOST/PATH"},
-		{rclone.WebDAV, settings.Values{"url": "https://me:secret@host/x"}, "settings of their own"},
-		{rclone.WebDAV, settings.Values{"url": "https://host", "user": "me", "bearer-token": "secret"}, "one or the other"},
-		{rclone.SMB, settings.Values{"host": "h", "share": "a/b", "user": "me"}, "setting share"},
-		{rclone.SMB, settings.Values{"host": "h", "user": "me"}, `"share"`},
 		{rclone.Azure, settings.Values{"container": "a/b", "account": "x"}, "setting container"},
 		{rclone.Azure, settings.Values{"container": "c", "account": "x", "account-key": "no secret!"}, "setting account-key"},
 		{rclone.Azure, settings.Values{"container": "c", "account": "x", "sas": "secret"}, "setting sas"},

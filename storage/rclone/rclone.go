@@ -34,10 +34,8 @@ type Backend struct {
 	remote  remote
 	env     storage.Env
 	known   known
-	folders folders
-	names   folders // of the files that are being saved, by whole names
-
-	sessions sessions
+	names   names // of the files that are being saved
+	session session
 }
 
 // opened is a backend of rclone with the way that its connections go.
@@ -73,8 +71,7 @@ func provide(p storage.Provider, describe func(settings.Values) (remote, error))
 // newBackend returns the Backend of a remote. It asks nobody yet.
 func newBackend(r remote, env storage.Env) *Backend {
 	b := &Backend{remote: r, env: env}
-	b.sessions.open = b.connect
-	b.sessions.exclusive = r.exclusive
+	b.session.open = b.connect
 	return b
 }
 
@@ -82,17 +79,13 @@ func newBackend(r remote, env storage.Env) *Backend {
 func (b *Backend) connect(ctx context.Context) (*opened, error) {
 	o, proxy := &opened{}, ""
 	if b.remote.prepare == nil {
-		t, err := newTunnel(b.env, b.remote.target)
+		t, err := newTunnel(b.env)
 		if err != nil {
 			return nil, err
 		}
 		o.tunnel, proxy = t, t.proxy()
 	}
 	r := b.remote
-	if r.target != "" {
-		r = r.at(o.tunnel.listener.Addr())
-		proxy = ""
-	}
 	o.ctx = r.configure(ctx, proxy)
 	if r.each != nil {
 		o.ctx = r.each(o.ctx)
@@ -122,7 +115,7 @@ func (b *Backend) do(ctx context.Context, what, name string, ask func(ctx contex
 	if ctx.Err() != nil {
 		return b.fail(what, name, context.Cause(ctx))
 	}
-	o, giveBack, err := b.sessions.take(ctx)
+	o, err := b.session.get(ctx)
 	if err != nil {
 		return b.fail(what, name, err)
 	}
@@ -138,7 +131,6 @@ func (b *Backend) do(ctx context.Context, what, name string, ask func(ctx contex
 	case o.tunnel != nil:
 		err = o.tunnel.explain(err)
 	}
-	giveBack()
 	runtime.KeepAlive(o)
 	if err != nil {
 		return b.fail(what, name, err)
@@ -153,7 +145,7 @@ func (b *Backend) Load(ctx context.Context, name string, p []byte, offset int64)
 			return err
 		}
 		object, remembered := b.known.take(name)
-		if remembered && (!b.remote.exclusive || object.Fs() == fs.Info(f)) { // not of another session
+		if remembered {
 			err := load(ctx, object, p, offset)
 			if err == nil {
 				b.known.put(name, object)

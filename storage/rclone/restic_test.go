@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/backstay/backstay/test/resticbin"
@@ -27,12 +29,39 @@ type meeting struct {
 	flags   []string // of restic's
 }
 
-// backstay builds the program and returns what runs it on a repository.
+// build makes the program once for all tests.
+var build = sync.OnceValues(func() (program string, err error) {
+	program = filepath.Join(programs, "backstay")
+	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/backstay").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build backstay: %w\n%s", err, out)
+	}
+	return program, nil
+})
+
+// programs is the folder of what is built.
+var programs string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "")
+	if err == nil {
+		flag.Parse()
+		err = flag.Set("test.parallel", "8") // most of them wait: for rclone, which paces itself, and for servers
+	}
+	if err != nil {
+		panic(err)
+	}
+	programs = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// backstay returns what runs the program on a repository.
 func backstay(t *testing.T, m meeting, password string) func(args ...string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "backstay")
-	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/backstay").CombinedOutput(); err != nil {
-		t.Fatalf("build backstay: %v\n%s", err, out)
+	program, err := build()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return func(args ...string) {
 		t.Helper()
@@ -157,30 +186,6 @@ func TestResticAndBackstayReadWhatTheOtherWroteInGoogleCloudStorage(t *testing.T
 	}
 	m.bothWays(t, func(m meeting, folder string) meeting {
 		m.restic, m.ours = "gs:"+s.Bucket+":/"+folder, "gs:"+s.Bucket+":/"+folder
-		return m
-	})
-}
-
-func TestResticAndBackstayReadWhatTheOtherWroteBehindWebDAV(t *testing.T) {
-	t.Parallel()
-	s := servers.StartWebDAV(t, nil)
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.UserPassword(s.User, s.Password)
-	meeting{}.bothWays(t, func(m meeting, folder string) meeting {
-		m.restic, m.ours = filepath.Join(s.Dir, folder), "webdav:"+u.String()+"/"+folder
-		return m
-	})
-}
-
-func TestResticAndBackstayReadWhatTheOtherWroteBehindSMB(t *testing.T) {
-	t.Parallel()
-	s := servers.StartSMB(t)
-	u := url.URL{Host: net.JoinHostPort(s.Host, s.Port), User: url.UserPassword(s.User, s.Password)}
-	meeting{}.bothWays(t, func(m meeting, folder string) meeting {
-		m.restic, m.ours = filepath.Join(s.Dir, folder), "smb:"+u.String()+"/"+s.Share+"/"+folder
 		return m
 	})
 }

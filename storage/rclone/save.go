@@ -32,8 +32,10 @@ func (b *Backend) Save(ctx context.Context, name string, body storage.Body) erro
 			}
 			defer unlock()
 		}
-		if err := checkFree(ctx, f, name); err != nil {
-			return err
+		if !b.remote.refuses {
+			if err := checkFree(ctx, f, name); err != nil {
+				return err
+			}
 		}
 		sums, err := checksums(ctx, body, f.Hashes())
 		if err != nil {
@@ -42,13 +44,6 @@ func (b *Backend) Save(ctx context.Context, name string, body storage.Body) erro
 		if b.remote.create {
 			made, err = b.create(ctx, f, name, body, sums)
 			return err
-		}
-		if b.remote.serial {
-			leave, err := b.folders.enter(ctx, f, path.Dir(name))
-			if err != nil {
-				return err
-			}
-			defer leave()
 		}
 		made, err = b.rename(ctx, f, name, body, sums)
 		return err
@@ -98,9 +93,6 @@ func (b *Backend) rename(ctx context.Context, f fs.Fs, name string, body storage
 	object, err := b.put(ctx, f, temp, body, sums)
 	if err == nil {
 		err = compare(ctx, object, body, sums)
-	}
-	if err == nil && b.remote.replaces {
-		err = checkFree(ctx, f, name)
 	}
 	if err != nil {
 		return temp, err

@@ -20,13 +20,12 @@ import (
 // patience is how long a connection may take to be made.
 const patience = 30 * time.Second
 
-// tunnel leads the connections of rclone, which dials by itself, through storage.Env.Dial. It listens on a loopback address: as a
-// SOCKS5 proxy that wants a password, which only this process knows, or, for a protocol without proxies, as a way to one address.
+// tunnel leads the connections of rclone, which dials by itself, through storage.Env.Dial. It listens on a loopback address, as a
+// SOCKS5 proxy that wants a password, which only this process knows.
 type tunnel struct {
 	listener net.Listener
 	clock    clock.Clock
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
-	target   string // of all connections; "": a proxy
 	password string
 
 	mu     sync.Mutex
@@ -36,7 +35,7 @@ type tunnel struct {
 }
 
 // newTunnel begins to listen. It ends with close.
-func newTunnel(env storage.Env, target string) (*tunnel, error) {
+func newTunnel(env storage.Env) (*tunnel, error) {
 	var random [16]byte
 	if _, err := io.ReadFull(env.Rand, random[:]); err != nil {
 		return nil, fmt.Errorf("read random bytes: %w", err)
@@ -45,7 +44,7 @@ func newTunnel(env storage.Env, target string) (*tunnel, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tunnel{listener: l, clock: env.Clock, dial: env.Dial, target: target, password: hex.EncodeToString(random[:]), conns: make(map[net.Conn]bool)}
+	t := &tunnel{listener: l, clock: env.Clock, dial: env.Dial, password: hex.EncodeToString(random[:]), conns: make(map[net.Conn]bool)}
 	go t.serve()
 	return t, nil
 }
@@ -71,7 +70,7 @@ func (t *tunnel) close() {
 func (t *tunnel) explain(err error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.failed == nil || t.target == "" && !strings.Contains(err.Error(), "socks connect") {
+	if t.failed == nil || !strings.Contains(err.Error(), "socks connect") {
 		return err
 	}
 	return fmt.Errorf("%w: %w", t.failed, err)
@@ -111,9 +110,6 @@ func (t *tunnel) lead(near net.Conn) {
 func (t *tunnel) reach(near net.Conn) (far net.Conn, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if t.target != "" {
-		return t.connect(ctx, t.target)
-	}
 	stop := context.AfterFunc(ctx, func() { _ = near.Close() })
 	address, err := socksRequest(near, t.password)
 	if !stop() {

@@ -17,9 +17,9 @@ import (
 	"github.com/backstay/backstay/storage"
 )
 
-func startTunnel(t *testing.T, target string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *tunnel {
+func startTunnel(t *testing.T, dial func(ctx context.Context, network, address string) (net.Conn, error)) *tunnel {
 	t.Helper()
-	tun, err := newTunnel(storage.Env{Clock: clock.System, Rand: rand.Reader, Dial: dial}, target)
+	tun, err := newTunnel(storage.Env{Clock: clock.System, Rand: rand.Reader, Dial: dial})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestATunnelIsAProxyForWhoKnowsItsPassword(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }))
 	defer server.Close()
 	var asked string
-	tun := startTunnel(t, "", func(ctx context.Context, network, address string) (net.Conn, error) {
+	tun := startTunnel(t, func(ctx context.Context, network, address string) (net.Conn, error) {
 		asked = address
 		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
 	})
@@ -60,20 +60,43 @@ func TestATunnelIsAProxyForWhoKnowsItsPassword(t *testing.T) {
 	}
 }
 
+// through makes a connection by way of a tunnel.
+func through(t *testing.T, tun *tunnel, host string, port uint16) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", tun.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	text := func(s string) string { return string(rune(len(s))) + s }
+	for _, exchange := range []struct {
+		send   string
+		answer int
+	}{
+		{"\x05\x01\x02", 2},
+		{"\x01" + text(socksUser) + text(tun.password), 2},
+		{"\x05\x01\x00\x03" + text(host) + string([]byte{byte(port >> 8), byte(port)}), 10},
+	} {
+		if _, err := io.WriteString(c, exchange.send); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, exchange.answer)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
 func TestATunnelThatIsClosedCutsItsConnections(t *testing.T) {
 	far, end := net.Pipe()
 	defer end.Close()
-	tun := startTunnel(t, "server:445", func(_ context.Context, _, address string) (net.Conn, error) {
+	tun := startTunnel(t, func(_ context.Context, _, address string) (net.Conn, error) {
 		if address != "server:445" {
 			return nil, errors.New("another address is dialed")
 		}
 		return far, nil
 	})
-	c, err := net.Dial("tcp", tun.listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := through(t, tun, "server", 445)
 	if _, err := c.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +118,7 @@ func TestATunnelThatIsClosedCutsItsConnections(t *testing.T) {
 
 func TestATunnelTellsWhyItCouldNotConnect(t *testing.T) {
 	reason := errors.New("not allowed")
-	tun := startTunnel(t, "", func(context.Context, string, string) (net.Conn, error) { return nil, reason })
+	tun := startTunnel(t, func(context.Context, string, string) (net.Conn, error) { return nil, reason })
 	u, err := url.Parse(tun.proxy())
 	if err != nil {
 		t.Fatal(err)

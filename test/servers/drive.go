@@ -89,6 +89,22 @@ func (d *Drive) Duplicate(t testing.TB, name string, content []byte) {
 	t.Fatalf("there is no file %q to duplicate", name)
 }
 
+// Seed adds a file, by its whole path, and the folders that are missing for it.
+func (d *Drive) Seed(file string, content []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	parent, names := driveRoot, strings.Split(file, "/")
+	for _, name := range names[:len(names)-1] {
+		i := slices.IndexFunc(d.files, func(f *driveFile) bool { return f.Name == name && slices.Contains(f.Parents, parent) && !f.Trashed })
+		if i < 0 {
+			i = len(d.files)
+			d.add(&driveFile{Name: name, Type: driveFolder, Parents: []string{parent}}, nil)
+		}
+		parent = d.files[i].ID
+	}
+	d.add(&driveFile{Name: names[len(names)-1], Type: "application/octet-stream", Parents: []string{parent}}, content)
+}
+
 // Race has another client make a file in a folder just before the next renaming, or a folder (no content) just before the next is made.
 func (d *Drive) Race(t testing.TB, folder, name string, content []byte) {
 	t.Helper()

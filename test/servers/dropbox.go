@@ -61,6 +61,15 @@ func NewDropbox(t testing.TB) *Dropbox {
 	return d
 }
 
+// Seed adds a file, by its whole path, and the folders that are missing for it.
+func (d *Dropbox) Seed(file string, content []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	file = "/" + file
+	d.parents(file)
+	d.entries[strings.ToLower(file)] = &dropboxEntry{id: fmt.Sprint("id:seeded", len(d.entries)), path: file, content: content, modified: "2026-01-01T00:00:00Z"}
+}
+
 // dropboxError answers 409 with an error of the endpoint: its tags from the outermost on, such as "path", "not_found".
 func dropboxError(w http.ResponseWriter, tags ...string) {
 	inner := object{".tag": tags[len(tags)-1]}

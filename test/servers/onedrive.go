@@ -72,6 +72,23 @@ func (o *OneDrive) Put(name string, content []byte) {
 	o.add(&oneDriveItem{parent: "01root", name: name, folder: content == nil, content: content})
 }
 
+// Seed adds a file, by its whole path, and the folders that are missing for it.
+func (o *OneDrive) Seed(file string, content []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	parent, names := "01root", strings.Split(file, "/")
+	for i, name := range names {
+		item := o.child(parent, name)
+		if item == nil {
+			item = &oneDriveItem{parent: parent, name: name, folder: i < len(names)-1}
+			o.add(item)
+		}
+		if parent = item.id; !item.folder {
+			item.content = content
+		}
+	}
+}
+
 func graphError(w http.ResponseWriter, status int, code string) {
 	answer(w, status, object{"error": object{"code": code, "message": "as documented for " + code}})
 }

@@ -57,10 +57,25 @@ func ForAnotherHost(cert *x509.Certificate) {
 	cert.DNSNames, cert.IPAddresses = []string{"elsewhere.example"}, nil
 }
 
+// SelfSigned is the configuration of a server whose certificate nobody but itself has signed.
+func SelfSigned(t testing.TB, hosts ...string) *tls.Config {
+	t.Helper()
+	template := tlsTemplate("test server")
+	template.DNSNames, template.ExtKeyUsage = hosts, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	key := tlsKey(t)
+	cert := tlsSign(t, template, template, key, key)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}}
+}
+
 // OnlyTLS10 is the configuration of a server that knows nothing newer than TLS 1.0.
-func OnlyTLS10(config *tls.Config) *tls.Config {
+func OnlyTLS10(config *tls.Config) *tls.Config { return only(config, tls.VersionTLS10) }
+
+// OnlyTLS11 is the configuration of a server that knows nothing newer than TLS 1.1.
+func OnlyTLS11(config *tls.Config) *tls.Config { return only(config, tls.VersionTLS11) }
+
+func only(config *tls.Config, version uint16) *tls.Config {
 	config = config.Clone()
-	config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	config.MinVersion, config.MaxVersion = version, version
 	return config
 }
 

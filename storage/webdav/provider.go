@@ -1,20 +1,17 @@
-package rclone
+package webdav
 
 import (
 	"errors"
 	"net/url"
 	"strings"
 
-	_ "github.com/rclone/rclone/backend/webdav" // registers itself
-	"github.com/rclone/rclone/backend/webdav/api"
-
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
 )
 
-// WebDAV is the kind of storage that is a folder of a WebDAV server.
-var WebDAV = provide(storage.Provider{
-	Kind: "webdav", Title: "WebDAV server", Form: "webdav:https://HOST/PATH", Parse: parseWebDAV,
+// Provider is the kind of storage that is a folder of a WebDAV server.
+var Provider = storage.Provider{
+	Kind: "webdav", Title: "WebDAV server", Form: "webdav:https://HOST/PATH", Parse: parse, Open: open,
 	Fields: []settings.Field{
 		{Name: "url", Title: "Address", Help: "The address of the folder that holds the repository, as the server's help tells it. The folder is made where it is missing.", Required: true},
 		{Name: "user", Title: "User", Help: "The name that you log in with."},
@@ -24,11 +21,12 @@ var WebDAV = provide(storage.Provider{
 			Choices: []string{"other", "nextcloud", "owncloud", "fastmail", "rclone"}, Default: "other"},
 		{Name: "ca-certificate", Title: "Certificate authority", Help: "The certificate, in PEM, of the authority that signed the server's, if that is one of your own.", Kind: settings.Pages},
 	},
+	Connections: 5, // as many as restic has for a server
 	Lacks: []storage.Lack{{Promise: "of several saves of one name one succeeds",
 		Why: "most WebDAV servers look before they rename: of two programs that save one name at the same moment both may succeed, and the later one's file stays"}},
-}, webdav)
+}
 
-func parseWebDAV(rest string) (settings.Values, error) {
+func parse(rest string) (settings.Values, error) {
 	u, err := url.Parse(rest)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("want webdav:https://HOST/PATH") // the error of url.Parse shows what it was given
@@ -46,37 +44,43 @@ func parseWebDAV(rest string) (settings.Values, error) {
 	return v, nil
 }
 
-func webdav(v settings.Values) (remote, error) {
-	parsed, err := parseWebDAV(v["url"])
+func open(v settings.Values, env storage.Env) (storage.Backend, error) {
+	parsed, err := parse(v["url"])
 	if err != nil {
-		return remote{}, err
+		return nil, err
 	}
 	if parsed["user"] != "" || parsed["password"] != "" {
-		return remote{}, errors.New("setting url: give the user and the password as settings of their own")
+		return nil, errors.New("setting url: give the user and the password as settings of their own")
 	}
 	if v["bearer-token"] != "" && (v["user"] != "" || v["password"] != "") {
-		return remote{}, errors.New("a token takes the place of user and password: give one or the other")
+		return nil, errors.New("a token takes the place of user and password: give one or the other")
 	}
-	u, err := url.Parse(v["url"])
+	base, err := url.Parse(v["url"])
 	if err != nil {
-		return remote{}, errors.New("setting url: not an address")
+		return nil, errors.New("setting url: not an address")
 	}
-	folder := strings.Trim(u.Path, "/") + "/" // the end tells rclone that it is no file
-	u.Path, u.RawPath = "/", ""
-	return remote{
-		backend: "webdav", root: folder, ca: v["ca-certificate"], serial: true, alone: true, status: webdavReply,
-		options: map[string]string{
-			"url": u.String(), "user": v["user"], "pass": v["password"], "bearer_token": v["bearer-token"], "vendor": v["vendor"],
-			"nextcloud_chunk_size": "0", // it stores whole files safely
-			"pacer_min_sleep":      "0s",
-		},
-		headers: map[string]string{"Overwrite": "F"}, // rclone would replace
-	}, nil
+	base.Path, base.RawPath = "/"+strings.Trim(base.Path, "/"), ""
+	transport, err := newTransport(env, v["ca-certificate"])
+	if err != nil {
+		return nil, err
+	}
+	c := newClient(transport, v["user"], v["password"], v["bearer-token"])
+	return &backend{base: base, client: c, vendor: vendors[v["vendor"]], env: env, made: make(map[string]bool)}, nil
 }
 
-func webdavReply(err error) reply {
-	if answer := (*api.Error)(nil); errors.As(err, &answer) {
-		return reply{code: answer.StatusCode}
-	}
-	return reply{}
+// vendor is what is known of a product's checksums, which are of SHA-1.
+type vendor struct {
+	asks string // the properties that are asked for; "": all
+	sent string // the header that the checksum goes in; "": none
+	sums bool   // the server tells checksums
+}
+
+const usual = `<d:getlastmodified/><d:getcontentlength/><d:resourcetype/>`
+
+var vendors = map[string]vendor{
+	"other":     {asks: usual},
+	"rclone":    {asks: usual},
+	"nextcloud": {asks: usual + `<oc:checksums/>`, sent: "OC-Checksum", sums: true},
+	"owncloud":  {asks: usual + `<oc:checksums/>`, sent: "OC-Checksum", sums: true},
+	"fastmail":  {sums: true},
 }

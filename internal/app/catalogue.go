@@ -1,0 +1,183 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/engine/repo"
+	"github.com/backstay/backstay/engine/snapshot"
+	"github.com/backstay/backstay/entry"
+	"github.com/backstay/backstay/internal/catalog"
+	"github.com/backstay/backstay/internal/db"
+)
+
+// unknownSource is what the catalogue calls the source of snapshots in a repository that no source here made.
+func unknownSource(repository string) string { return "repository/" + repository }
+
+// catalogue lists what is in repositories: which snapshots there are, and which paths are in them.
+func (e *execution) catalogue(ctx context.Context) (backstay.RunState, error) {
+	return e.eachRepository(ctx, func(ctx context.Context, r *opened) (err error) {
+		ctx, unlock, err := r.Lock(ctx, repo.Shared, repo.LockOptions{Wait: lockWait})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
+		if err := e.app.recordSnapshots(ctx, r); err != nil {
+			return err
+		}
+		if err := r.LoadIndex(ctx); err != nil {
+			return err
+		}
+		sources, err := e.app.sourcesOf(ctx, r.record.Project)
+		if err != nil {
+			return err
+		}
+		err = catalog.Fill(ctx, e.app.Catalog, r.Repo, catalog.FillOptions{Repository: r.record.ID, Progress: e.event, Source: func(s *snapshot.Snapshot) string {
+			if id := s.Fact(factSource); slices.Contains(sources, id) { // a tag that somebody else wrote gives nobody rights
+				return id
+			}
+			return unknownSource(r.record.ID)
+		}})
+		return errors.Join(err, e.app.measure(ctx, r))
+	})
+}
+
+// sourcesOf returns the ids of a project's sources.
+func (a *App) sourcesOf(ctx context.Context, project string) (ids []string, err error) {
+	err = a.DB.Read(ctx, func(tx *db.Tx) error {
+		all, err := db.All[backstay.Source](ctx, tx, db.Condition{Column: "project", Op: db.Is, Value: project})
+		for _, s := range all {
+			ids = append(ids, s.ID)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, explain(err, "source")
+	}
+	return ids, nil
+}
+
+// Search says what is looked for in all snapshots.
+type Search struct {
+	Text     string // any part of a name; with a slash, a part of the path
+	Project  string // only there; "" for everywhere
+	Source   string // only that; "" for all
+	Type     string
+	From, To time.Time
+	Limit    int
+	Cursor   string
+}
+
+// Found is one version of a path.
+type Found struct {
+	Repository string    `json:"repository"`
+	Source     string    `json:"source,omitempty"`
+	Path       string    `json:"path"`
+	Type       string    `json:"type"`
+	Size       uint64    `json:"size"`
+	Modified   time.Time `json:"modified_at"`
+	First      time.Time `json:"first_at" doc:"Of the first snapshot that holds it like this"`
+	Last       time.Time `json:"last_at" doc:"Of the last one"`
+	Original   string    `json:"original" doc:"The last snapshot that holds it, by the id that its copies share"`
+}
+
+// Search finds paths in all snapshots of what the actor may browse.
+func (a *App) Search(ctx context.Context, who backstay.Actor, s Search) (found []Found, next string, err error) {
+	var scopes []catalog.Scope
+	err = a.look(ctx, who, "snapshot.searched", func(t *task) error {
+		if err := t.allowAnywhere(backstay.BrowseSnapshots); err != nil {
+			return err
+		}
+		scopes, err = t.browsable(s)
+		return err
+	})
+	if err != nil || len(scopes) == 0 {
+		return nil, "", err
+	}
+	page, err := a.Catalog.Search(ctx, catalog.Query{Text: s.Text, In: scopes, Type: entry.Type(s.Type), From: s.From, To: s.To, Limit: s.Limit, Cursor: s.Cursor})
+	if err != nil {
+		return nil, "", explain(err, "search")
+	}
+	for _, h := range page.Hits {
+		found = append(found, Found{Repository: h.Repository, Source: shownSource(h.Source), Path: "/" + h.Path, Type: string(h.Type), Size: h.Size, Modified: h.ModTime.UTC(),
+			First: h.First.Time.UTC(), Last: h.Last.Time.UTC(), Original: h.Last.ID.String()})
+	}
+	return found, page.Next, nil
+}
+
+func shownSource(name string) string {
+	if len(name) >= len(unknownSource("")) && name[:len(unknownSource(""))] == unknownSource("") {
+		return ""
+	}
+	return name
+}
+
+// browsable returns where in the catalogue the actor may look.
+func (t *task) browsable(s Search) (scopes []catalog.Scope, err error) {
+	sources, err := db.All[backstay.Source](t.ctx, t.tx)
+	if err != nil {
+		return nil, err
+	}
+	may := func(p *backstay.Placed) bool {
+		return (s.Project == "" || s.Project == p.Project) && backstay.Decide(t.who, backstay.BrowseSnapshots, p.Scope, p.Owner).Allowed
+	}
+	for _, v := range sources {
+		if may(&v.Placed) && (s.Source == "" || s.Source == v.ID) {
+			scopes = append(scopes, catalog.Scope{Source: v.ID})
+		}
+	}
+	if s.Source != "" {
+		return scopes, nil
+	}
+	repositories, err := db.All[backstay.Repository](t.ctx, t.tx)
+	for _, v := range repositories {
+		if may(&v.Placed) {
+			scopes = append(scopes, catalog.Scope{Source: unknownSource(v.ID)})
+		}
+	}
+	return scopes, err
+}
+
+// Stay is a version of a path and the snapshots it is in.
+type Stay struct {
+	Repository string    `json:"repository"`
+	Type       string    `json:"type"`
+	Size       uint64    `json:"size"`
+	Modified   time.Time `json:"modified_at"`
+	Snapshots  []Moment  `json:"snapshots"`
+}
+
+// Moment is a snapshot in the history of a path.
+type Moment struct {
+	Original string    `json:"original"`
+	Time     time.Time `json:"time"`
+}
+
+// History returns every version of one path of a source.
+func (a *App) History(ctx context.Context, who backstay.Actor, source, path string) (all []Stay, err error) {
+	err = a.look(ctx, who, "snapshot.searched", func(t *task) error {
+		s, err := a.Sources.find(t, source)
+		if err != nil {
+			return err
+		}
+		return t.allow(backstay.BrowseSnapshots, s.Scope, s.Owner)
+	})
+	if err != nil {
+		return nil, err
+	}
+	stays, err := a.Catalog.History(ctx, catalog.Scope{Source: source}, path)
+	if err != nil {
+		return nil, explain(err, "history")
+	}
+	for _, s := range stays {
+		stay := Stay{Repository: s.Repository, Type: string(s.Type), Size: s.Size, Modified: s.ModTime.UTC()}
+		for _, m := range s.Snapshots {
+			stay.Snapshots = append(stay.Snapshots, Moment{m.ID.String(), m.Time.UTC()})
+		}
+		all = append(all, stay)
+	}
+	return all, nil
+}
