@@ -19,5 +19,8 @@ func (a *API) register() {
 	a.registerNotifications()
 	a.registerEvents()
 	a.registerMetrics()
+	a.registerBrowse()
+	a.registerRestores()
+	a.registerCompat()
 	a.registerSearch()
 }

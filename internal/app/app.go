@@ -59,6 +59,7 @@ type App struct {
 	Rules        *Noun[backstay.NotificationRule, *backstay.NotificationRule]
 	Deliveries   *Noun[backstay.Delivery, *backstay.Delivery]
 	Alerts       *Noun[backstay.Alert, *backstay.Alert]
+	Restores     *Noun[backstay.Restore, *backstay.Restore]
 	box          *secret.Box
 	watch        watch
 	claim        auth.Digest // of the code that makes the first account; "" once there is one
@@ -71,6 +72,7 @@ func New(opt Options) *App {
 	a.Sources, a.Modules, a.Storages, a.Repositories = a.sources(), a.modules(), a.storages(), a.repositories()
 	a.Plans, a.Runs, a.Snapshots = a.plans(), a.runs(), a.snapshots()
 	a.Channels, a.Rules, a.Deliveries, a.Alerts = a.channels(), a.rules(), a.deliveries(), a.alerts()
+	a.Restores = a.restores()
 	return a
 }
 

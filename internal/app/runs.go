@@ -54,7 +54,7 @@ func (a *App) CancelRun(ctx context.Context, who backstay.Actor, id string) (run
 			ended.State, ended.EndedAt, ended.UpdatedAt, ended.Cancel = backstay.Stopped, &now, now, true
 			if err := db.Update(ctx, t.tx, &ended); !errors.Is(err, db.ErrChanged) {
 				run = ended
-				return err
+				return errors.Join(err, t.follow(run))
 			} // somebody has claimed it just now
 		case run.State.Ended():
 			return backstay.Errorf(backstay.Conflict, "the run is over already")
@@ -180,6 +180,9 @@ func (a *App) endRun(ctx context.Context, tx *db.Tx, run *backstay.Run, state ba
 
 // follow enqueues what follows from the end of a run.
 func (t *task) follow(run backstay.Run) error {
+	if run.Kind == backstay.RunRestore {
+		return t.endRestore(run)
+	}
 	var p backstay.Plan
 	if run.Plan != "" {
 		var err error

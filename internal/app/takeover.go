@@ -18,10 +18,10 @@ const Look = time.Second
 type watch struct {
 	mu   sync.Mutex
 	mine map[string]bool // the runs that this process works on: it knows of itself that it is there
-	seen map[string]sight
+	seen map[string]glance
 }
 
-type sight struct {
+type glance struct {
 	fence int64
 	lease time.Time
 	looks int // in a row in which nothing changed
@@ -47,9 +47,9 @@ func (w *watch) end(run string) {
 func (w *watch) look(working []backstay.Run) (lost []backstay.Run) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	seen := map[string]sight{}
+	seen := map[string]glance{}
 	for _, run := range working {
-		now := sight{fence: run.Fence}
+		now := glance{fence: run.Fence}
 		if run.LeaseUntil != nil {
 			now.lease = *run.LeaseUntil
 		}

@@ -278,6 +278,7 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /metrics", a.Gauged(s.metrics.Write))
 	mux.Handle("/openapi.json", a)
 	mux.Handle(api.Prefix+"/", a)
+	mux.Handle(api.CompatPrefix+"/", a)
 	return s.outer(a.Identify(mux, origin))
 }
 
