@@ -70,6 +70,10 @@ func TestMetricsTellOfTheRunsThatWere(t *testing.T) {
 		s.Owner.Post(t, "/tokens", map[string]any{"name": "Prometheus", "permissions": []string{"report.read"}, "expires_at": time.Now().AddDate(0, 6, 0)}, &token)
 		program := s.Client(t)
 		program.Token = token.Secret
+		soon(t, "the end of what follows from the runs", func() bool {
+			got := scrape(t, program)
+			return got["backstay_queue_length"]+got["backstay_runs_running"] == 0
+		})
 		got := scrape(t, program)
 		for name, want := range map[string]float64{
 			"backstay_runs_total backup succeeded": 1, "backstay_runs_total backup failed": 1, "backstay_run_duration_seconds backup": 2,

@@ -192,8 +192,10 @@ func (a *App) ended(ctx context.Context, tx *db.Tx, run backstay.Run) error {
 			return err
 		}
 	}
-	if err := w.tell(happeningOfRun(run, name), w.told); err != nil {
-		return err
+	if run.Trigger != "server" || run.State != backstay.Succeeded { // of what the server does by itself it tells only what did not go well
+		if err := w.tell(happeningOfRun(run, name), w.told); err != nil {
+			return err
+		}
 	}
 	return w.end()
 }

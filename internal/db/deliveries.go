@@ -13,10 +13,14 @@ func (tx *Tx) Enqueue(ctx context.Context, d backstay.Delivery) error {
 	return explain("add delivery", err)
 }
 
+// due is what can be sent now: a channel is sent one message after the other, so that an end is not told before its beginning.
+const due = `d.state = 'pending' and d.next <= ? and (d.lease_until is null or d.lease_until <= ?)
+	and not exists (select 1 from deliveries o where o.channel = d.channel and o.state = 'pending' and o.lease_until > ?)`
+
 // DueDelivery reports whether there is something to be sent.
 func (tx *Tx) DueDelivery(ctx context.Context, now time.Time) (bool, error) {
 	var n int
-	err := tx.tx.NewRaw("select count(*) from (select 1 from deliveries where state = 'pending' and next <= ? and (lease_until is null or lease_until <= ?) limit 1) t", now, now).Scan(ctx, &n)
+	err := tx.tx.NewRaw("select count(*) from (select 1 from deliveries d where "+due+" limit 1) t", now, now, now).Scan(ctx, &n)
 	return n > 0, explain("look for due deliveries", err)
 }
 
@@ -24,14 +28,18 @@ func (tx *Tx) DueDelivery(ctx context.Context, now time.Time) (bool, error) {
 // that there is nothing; ErrChanged that another process was faster.
 func (tx *Tx) ClaimDeliveries(ctx context.Context, now, lease time.Time) (claimed []backstay.Delivery, err error) {
 	var first backstay.Delivery
-	err = tx.tx.NewSelect().Model(&first).Where("state = 'pending' and next <= ? and (lease_until is null or lease_until <= ?)", now, now).Order("next", "id").Limit(1).Scan(ctx)
+	err = tx.tx.NewRaw("select * from deliveries d where "+due+" order by d.next, d.created_at, d.id limit 1", now, now, now).Scan(ctx, &first)
 	if err != nil {
 		return nil, explain("find due delivery", err)
 	}
+	if first, err = tx.firstOf(ctx, first.Channel, now); err != nil {
+		return nil, err
+	}
 	claimed = []backstay.Delivery{first}
 	if first.Digest {
-		err = tx.tx.NewSelect().Model(&claimed).Where("state = 'pending' and digest and channel = ? and project = ? and next <= ? and (lease_until is null or lease_until <= ?)",
-			first.Channel, first.Project, now, now).Order("created_at", "id").Limit(MaxPage).Scan(ctx)
+		claimed = nil
+		err = tx.tx.NewRaw("select * from deliveries d where "+due+" and d.digest and d.channel = ? and d.project = ? order by d.created_at, d.id limit ?",
+			now, now, now, first.Channel, first.Project, MaxPage).Scan(ctx, &claimed)
 		if err != nil {
 			return nil, explain("find digest", err)
 		}
@@ -43,6 +51,20 @@ func (tx *Tx) ClaimDeliveries(ctx context.Context, now, lease time.Time) (claime
 		}
 	}
 	return claimed, nil
+}
+
+// firstOf finds what a channel is to send first, and keeps others from claiming of it until the transaction ends.
+func (tx *Tx) firstOf(ctx context.Context, channel string, now time.Time) (first backstay.Delivery, err error) {
+	if tx.postgres { // SQLite has one writer at a time
+		if _, err := tx.exec(ctx, "select 1 from channels where id = ? for no key update", channel); err != nil {
+			return first, err
+		}
+	}
+	err = tx.tx.NewRaw("select * from deliveries d where "+due+" and d.channel = ? order by d.next, d.created_at, d.id limit 1", now, now, now, channel).Scan(ctx, &first)
+	if err = explain("find due delivery", err); err == ErrNotFound {
+		err = ErrChanged // another one has it
+	}
+	return first, err
 }
 
 // LastTold returns when a channel was last to tell of an alert; ErrNotFound if never.
