@@ -72,6 +72,7 @@ type Run struct {
 // RunOptions are what only some kinds of runs have to know.
 type RunOptions struct {
 	Level   string `json:"level,omitempty" enum:"structure,sample,full" doc:"How much a verification reads"`
+	Slice   string `json:"slice,omitempty" doc:"The part of all data that a verification of the level sample reads, as in 3/30; by default some of it at random"`
 	Restore string `json:"restore,omitempty" doc:"The id of the restore that is planned or applied"`
 	Apply   bool   `json:"apply,omitempty" doc:"The restore is applied, and not only planned"`
 	DryRun  bool   `json:"dry_run,omitempty" doc:"Nothing is changed"`

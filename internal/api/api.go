@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -70,7 +71,19 @@ func New(opt Options) *API {
 }
 
 // ServeHTTP answers a request. Whoever calls it has put the actor into the context: see Identify.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), connection{}, http.NewResponseController(w))))
+}
+
+// connection is the key of the connection in the context of a request.
+type connection struct{}
+
+// received takes back the time limit for the body of a request. It would end the request if its work takes longer than that.
+func received(ctx context.Context) {
+	if c, ok := ctx.Value(connection{}).(*http.ResponseController); ok {
+		_ = c.SetReadDeadline(time.Time{}) // a connection that has none needs none
+	}
+}
 
 // Routes lists all operations.
 func (a *API) Routes() []Route { return a.routes }
@@ -103,6 +116,7 @@ func handle[I, O any](a *API, op operation, fn func(ctx context.Context, in *I) 
 	}
 	a.routes = append(a.routes, Route{ID: op.id, Method: op.method, Path: o.Path, Open: op.open})
 	huma.Register(a.huma, o, func(ctx context.Context, in *I) (*O, error) {
+		received(ctx)
 		out, err := fn(ctx, in)
 		if err != nil {
 			return nil, a.problem(ctx, err)

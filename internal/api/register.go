@@ -14,5 +14,7 @@ func (a *API) register() {
 	nouns(a, "projects", a.App.Projects)
 	a.registerPlaces()
 	a.registerRuns()
+	a.registerClock()
+	a.registerVault()
 	a.registerSearch()
 }

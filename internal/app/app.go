@@ -54,6 +54,7 @@ type App struct {
 	Runs         *Noun[backstay.Run, *backstay.Run]
 	Snapshots    *Noun[backstay.Snapshot, *backstay.Snapshot]
 	box          *secret.Box
+	watch        watch
 	claim        auth.Digest // of the code that makes the first account; "" once there is one
 }
 

@@ -43,19 +43,20 @@ func (a *App) startUpkeep(ctx context.Context) error {
 }
 
 func (a *App) startUpkeepOf(ctx context.Context, tx *db.Tx, r backstay.Repository) error {
-	forgot, err := tx.LastRun(ctx, backstay.RunForget, r.ID, backstay.Succeeded)
+	pruned, err := tx.LastRun(ctx, backstay.RunPrune, r.ID, backstay.Succeeded)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}
-	if err == nil && forgot.Figures.Changed > 0 { // something was forgotten, whose data may now be free
+	forgot, err := tx.ForgotSince(ctx, r.ID, pruned.CreatedAt)
+	if err != nil {
+		return err
+	}
+	if forgot { // data may be free
 		if err := a.startIfOlder(ctx, tx, r, backstay.Run{Kind: backstay.RunPrune}, pruneEvery); err != nil {
 			return err
 		}
 	}
-	if r.VerifyDays == 0 || r.VerifiedAt != nil && a.now().Sub(*r.VerifiedAt) < time.Duration(r.VerifyDays)*24*time.Hour {
-		return nil
-	}
-	return a.startIfOlder(ctx, tx, r, backstay.Run{Kind: backstay.RunVerification, Options: backstay.RunOptions{Level: "full"}}, 24*time.Hour)
+	return a.startSlice(ctx, tx, r)
 }
 
 // startIfOlder starts a run on a repository unless there was one of its kind lately, whatever came of it.

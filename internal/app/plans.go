@@ -142,12 +142,17 @@ func (a *App) StartDue(ctx context.Context) (started int, err error) {
 		err := a.DB.Write(ctx, func(tx *db.Tx) error {
 			plans, err := tx.DuePlans(ctx, a.now(), duePlans)
 			n = len(plans)
+			var missed []backstay.Run
 			for _, p := range plans {
-				if err := a.startDue(ctx, tx, p); err != nil {
+				run, err := a.startDue(ctx, tx, p)
+				if err != nil {
 					return err
 				}
+				if run.State == backstay.Missed {
+					missed = append(missed, run)
+				}
 			}
-			return err
+			return errors.Join(err, a.recordMissed(ctx, tx, missed))
 		})
 		if err != nil {
 			return started, explain(err, "plan")
@@ -158,15 +163,29 @@ func (a *App) StartDue(ctx context.Context) (started int, err error) {
 	}
 }
 
-func (a *App) startDue(ctx context.Context, tx *db.Tx, p backstay.Plan) error {
+// recordMissed writes the events of runs that were missed: as the last thing of a transaction, since nobody else can write one from then on.
+func (a *App) recordMissed(ctx context.Context, tx *db.Tx, missed []backstay.Run) error {
+	for _, run := range missed {
+		t := a.task(ctx, backstay.Server, "schedule.missed")
+		t.tx, t.event.Project, t.event.Run = tx, run.Project, run.ID
+		t.on("plan", run.Plan, "")
+		if err := t.log(backstay.ResultFailed, run.Failure.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startDue makes the run of a plan that is due, or that was missed; a zero one if there is nothing to do.
+func (a *App) startDue(ctx context.Context, tx *db.Tx, p backstay.Plan) (run backstay.Run, err error) {
 	now := a.now()
-	last := p.CreatedAt
-	if p.HandledAt != nil {
-		last = *p.HandledAt
+	last, err := a.handled(ctx, tx, p, now)
+	if err != nil {
+		return run, err
 	}
 	due, err := p.Schedule.Due(last, now, p.ID)
 	if err != nil {
-		return err
+		return run, err
 	}
 	handled := last
 	if !due.At.IsZero() {
@@ -179,30 +198,43 @@ func (a *App) startDue(ctx context.Context, tx *db.Tx, p backstay.Plan) error {
 	}
 	mine, err := tx.PlanHandled(ctx, p, handled, next)
 	if err != nil || !mine || due.At.IsZero() {
-		return err
+		return run, err
 	}
-	run := a.runOf(p, backstay.Server, "schedule")
-	run.DueAt = handled
-	if run.Type, err = fullOrNot(ctx, tx, p, now); err != nil {
-		return err
+	made := a.runOf(p, backstay.Server, "schedule")
+	made.DueAt = handled
+	if made.Type, err = fullOrNot(ctx, tx, p, now); err != nil {
+		return run, err
 	}
 	if !due.Start {
-		run.State, run.EndedAt = backstay.Missed, &now
-		run.Failure = &backstay.Failure{Code: missedCode, Text: "the server did not run when it was due", Hint: "Let the plan catch up on missed runs, or start it now."}
+		made.State, made.EndedAt = backstay.Missed, &now
+		made.Failure = &backstay.Failure{Code: missedCode, Text: "the server did not run when it was due", Hint: "Let the plan catch up on missed runs, or start it now."}
 	}
-	if err := db.Insert(ctx, tx, &run); err != nil {
-		if errors.Is(err, db.ErrTaken) {
-			return nil
+	added, err := tx.StartRun(ctx, &made)
+	if err != nil || !added {
+		return run, err
+	}
+	return made, nil
+}
+
+// handled is the latest moment that isn't after now up to which due times have their run. A moment after now was noted by a clock that was
+// ahead: then the runs themselves tell, and when the plan was last changed.
+func (a *App) handled(ctx context.Context, tx *db.Tx, p backstay.Plan, now time.Time) (time.Time, error) {
+	if p.HandledAt != nil && !p.HandledAt.After(now) {
+		return *p.HandledAt, nil
+	}
+	last, err := tx.LastHandled(ctx, p.ID, now)
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return now, err
+	}
+	for _, at := range []time.Time{p.CreatedAt, p.UpdatedAt} {
+		if at.After(last) && !at.After(now) {
+			last = at
 		}
-		return err
 	}
-	if due.Start {
-		return nil
+	if last.IsZero() {
+		last = now
 	}
-	t := a.task(ctx, backstay.Server, "schedule.missed")
-	t.tx, t.event.Project, t.event.Run = tx, p.Project, run.ID
-	t.on("plan", p.ID, p.Name)
-	return t.log(backstay.ResultFailed, run.Failure.Text)
+	return last, nil
 }
 
 // fullOrNot returns the plan's type, or full if a full backup is due by the plan's other schedule.

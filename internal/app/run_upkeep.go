@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,9 @@ const lockWait = 10 * time.Minute
 
 // sampled is the part of the packs that a verification of the level "sample" reads.
 const sampled = "5%"
+
+// errJumped means that the time is not sure enough to remove anything by it.
+var errJumped = backstay.Errorf(backstay.Conflict, "the clock of the server has jumped: nothing is removed until the time is sure")
 
 // eachRepository does something with each repository of the run. One that fails does not keep the others from it.
 func (e *execution) eachRepository(ctx context.Context, do func(ctx context.Context, r *opened) error) (backstay.RunState, error) {
@@ -56,7 +60,7 @@ func (e *execution) verify(ctx context.Context) (backstay.RunState, error) {
 		defer func() { err = errors.Join(err, unlock()) }()
 		opt := checker.Options{ReadData: e.run.Options.Level == "full" || e.run.Options.Level == "sample", Progress: e.event}
 		if e.run.Options.Level == "sample" {
-			if opt.Subset, err = checker.ParseSubset(sampled); err != nil {
+			if opt.Subset, err = checker.ParseSubset(cmp.Or(e.run.Options.Slice, sampled)); err != nil {
 				return err
 			}
 		}
@@ -97,7 +101,7 @@ func (a *App) markHealth(ctx context.Context, r *opened, level string, damaged m
 	err := a.DB.Write(ctx, func(tx *db.Tx) error {
 		now := a.now()
 		for handle := range damaged {
-			if err := tx.MarkSnapshots(ctx, r.record.ID, handle, backstay.HealthDamaged, level, now); err != nil {
+			if err := tx.MarkDamaged(ctx, r.record.ID, handle, level, now); err != nil {
 				return err
 			}
 		}
@@ -109,7 +113,7 @@ func (a *App) markHealth(ctx context.Context, r *opened, level string, damaged m
 				return err
 			}
 		}
-		return tx.MarkSnapshots(ctx, r.record.ID, "", backstay.HealthGood, level, now)
+		return tx.MarkGood(ctx, r.record.ID, level, now)
 	})
 	if err != nil {
 		return explain(err, "snapshot")
@@ -167,6 +171,9 @@ func (e *execution) count(change func(*backstay.Figures)) {
 func (e *execution) unprotected(ctx context.Context, r *opened, groups []runner.Forgotten) (doomed []crypto.ID, err error) {
 	var kept []string
 	err = e.app.DB.Read(ctx, func(tx *db.Tx) error {
+		if held, err := e.app.clockHeld(ctx, tx); err != nil || held {
+			return errors.Join(err, errJumped)
+		}
 		kept, err = tx.ProtectedSnapshots(ctx, r.record.ID)
 		return err
 	})

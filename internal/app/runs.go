@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -12,13 +11,19 @@ import (
 	"github.com/backstay/backstay/internal/doctor"
 )
 
-var missedCode = doctor.Named("schedule-missed").Code
+var (
+	missedCode = doctor.Named("schedule-missed").Code
+	goneCode   = doctor.Named("worker-gone").Code
+)
 
 // The queue's times. A worker says every beat that it is there; one that hasn't for a lease is taken for gone.
 const (
 	leaseFor = 15 * time.Second
 	beat     = 2 * time.Second
 )
+
+// maxInterrupted is how often a run is begun anew whose process ended, if its plan has no more retries: it may be the run that ends it.
+const maxInterrupted = 5
 
 // retryAfter is how long the first retry of a run waits; each further one waits twice as long, up to maxRetry.
 const (
@@ -45,8 +50,12 @@ func (a *App) CancelRun(ctx context.Context, who backstay.Actor, id string) (run
 		switch {
 		case run.State == backstay.Pending:
 			now := a.now()
-			run.State, run.EndedAt, run.UpdatedAt, run.Cancel = backstay.Stopped, &now, now, true
-			return db.Update(ctx, t.tx, &run)
+			ended := run
+			ended.State, ended.EndedAt, ended.UpdatedAt, ended.Cancel = backstay.Stopped, &now, now, true
+			if err := db.Update(ctx, t.tx, &ended); !errors.Is(err, db.ErrChanged) {
+				run = ended
+				return err
+			} // somebody has claimed it just now
 		case run.State.Ended():
 			return backstay.Errorf(backstay.Conflict, "the run is over already")
 		}
@@ -145,32 +154,6 @@ func (a *App) fill(run *backstay.Run, project string, repositories []string, tri
 	run.Scope = runScope(*run)
 }
 
-// TakeOver ends or repeats the runs whose process is gone.
-func (a *App) TakeOver(ctx context.Context) (taken int, err error) {
-	err = a.DB.Write(ctx, func(tx *db.Tx) error {
-		lost, err := tx.LostRuns(ctx, a.now())
-		if err != nil {
-			return err
-		}
-		for _, run := range lost {
-			run.Failure = &backstay.Failure{Code: doctor.Named("worker-gone").Code, Text: fmt.Sprintf("the process %s that worked on it is gone", run.Worker),
-				Hint: "What was saved is kept: the next run goes on from there."}
-			ended, err := a.endRun(ctx, tx, run, backstay.RunFailed)
-			if err != nil {
-				return err
-			}
-			if ended {
-				taken++
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, explain(err, "run")
-	}
-	return taken, nil
-}
-
 // endRun records how a run ended, with its audit event and what follows from it. It reports false if the run is no longer this claim's.
 func (a *App) endRun(ctx context.Context, tx *db.Tx, run backstay.Run, state backstay.RunState) (bool, error) {
 	now := a.now()
@@ -194,23 +177,15 @@ func (a *App) endRun(ctx context.Context, tx *db.Tx, run backstay.Run, state bac
 
 // follow enqueues what follows from the end of a run.
 func (t *task) follow(run backstay.Run) error {
-	if run.Kind != backstay.RunBackup {
-		return nil
-	}
-	p, err := db.Find[backstay.Plan](t.ctx, t.tx, run.Plan)
-	if errors.Is(err, db.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if (run.State == backstay.RunFailed || run.State == backstay.RanPartly) && run.Attempt <= p.Retries {
-		again := t.app.repeat(run, "retry")
-		wait := min(retryAfter<<min(run.Attempt-1, 10), maxRetry)
-		again.DueAt = again.DueAt.Add(wait)
-		if err := db.Insert(t.ctx, t.tx, &again); err != nil {
+	var p backstay.Plan
+	if run.Plan != "" {
+		var err error
+		if p, err = db.Find[backstay.Plan](t.ctx, t.tx, run.Plan); err != nil && !errors.Is(err, db.ErrNotFound) {
 			return err
 		}
+	}
+	if err := t.again(run, p); err != nil || run.Kind != backstay.RunBackup || p.ID == "" {
+		return err
 	}
 	var good []string
 	for _, id := range run.Repositories {
@@ -240,4 +215,26 @@ func (t *task) follow(run backstay.Run) error {
 	t.app.fill(&next, run.Project, good, "server")
 	next.Priority = -1 // after the verification
 	return db.Insert(t.ctx, t.tx, &next)
+}
+
+// again enqueues the next attempt at a run that failed: at once if only its process ended, otherwise later each time. Of what failed by
+// itself only backups are repeated: all else comes again anyway, or a person sees to it.
+func (t *task) again(run backstay.Run, p backstay.Plan) error {
+	if run.State != backstay.RunFailed && run.State != backstay.RanPartly {
+		return nil
+	}
+	again := t.app.repeat(run, "retry")
+	switch {
+	case interrupted(run) && run.Kind != backstay.RunRestore && run.Attempt <= max(p.Retries, maxInterrupted):
+	case !interrupted(run) && run.Kind == backstay.RunBackup && run.Attempt <= p.Retries:
+		again.DueAt = again.DueAt.Add(min(retryAfter<<min(run.Attempt-1, 10), maxRetry))
+	default:
+		return nil
+	}
+	return db.Insert(t.ctx, t.tx, &again)
+}
+
+// interrupted reports whether a run ended because its process did.
+func interrupted(run backstay.Run) bool {
+	return run.Failure != nil && run.Failure.Code == goneCode
 }

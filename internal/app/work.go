@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/db"
@@ -59,6 +60,8 @@ func (a *App) Work(ctx context.Context, worker string) (worked bool, err error) 
 	if err != nil {
 		return false, explain(err, "run")
 	}
+	a.watch.begin(e.run.ID)
+	defer a.watch.end(e.run.ID)
 	return true, e.do(ctx)
 }
 
@@ -72,6 +75,10 @@ func (a *App) limits(ctx context.Context, tx *db.Tx) (fits func(run backstay.Run
 	if err != nil {
 		return nil, err
 	}
+	held, err := a.clockHeld(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
 	storageOf, most := map[string]string{}, map[string]int{}
 	for _, r := range repositories {
 		storageOf[r.ID] = r.Storage
@@ -80,6 +87,9 @@ func (a *App) limits(ctx context.Context, tx *db.Tx) (fits func(run backstay.Run
 		most[s.ID] = s.Parallel
 	}
 	return func(run backstay.Run, working []backstay.Run) bool {
+		if held && alone(run.Kind) {
+			return false
+		}
 		used := map[string]int{}
 		for _, other := range working {
 			if clash(run, other) {
@@ -102,7 +112,6 @@ func clash(a, b backstay.Run) bool {
 	share := func(x, y []string) bool {
 		return slices.ContainsFunc(x, func(id string) bool { return slices.Contains(y, id) })
 	}
-	alone := func(k backstay.RunKind) bool { return k == backstay.RunForget || k == backstay.RunPrune }
 	switch {
 	case a.Kind == backstay.RunBackup && b.Kind == backstay.RunBackup:
 		return a.Plan == b.Plan || share(a.Sources, b.Sources)
@@ -111,6 +120,9 @@ func clash(a, b backstay.Run) bool {
 	}
 	return false
 }
+
+// alone reports whether runs of a kind remove something, and need a repository for themselves.
+func alone(k backstay.RunKind) bool { return k == backstay.RunForget || k == backstay.RunPrune }
 
 // do does the run that was claimed, and records how it ended.
 func (e *execution) do(ctx context.Context) error {
@@ -142,7 +154,7 @@ func (e *execution) do(ctx context.Context) error {
 
 func (e *execution) failure(err error) *backstay.Failure {
 	if errors.Is(err, errStopped) {
-		return &backstay.Failure{Code: doctor.Named("worker-gone").Code, Text: err.Error(), Hint: "It is repeated when the server runs again."}
+		return &backstay.Failure{Code: goneCode, Text: err.Error(), Hint: "It is repeated when the server runs again."}
 	}
 	return failure("", err)
 }
@@ -169,21 +181,24 @@ func (e *execution) beat(ctx context.Context, cancel context.CancelCauseFunc, st
 		<-stop
 		end()
 	}()
-	last := e.app.now()
+	failed := time.Duration(0) // for how long nothing could be told
 	for e.app.Clock.Sleep(pause, beat) == nil {
 		mine, ended, err := e.keep(ctx)
-		now := e.app.now()
 		switch {
-		case err != nil && now.Sub(last) >= leaseFor, err == nil && !mine:
-			cancel(errLost)
-			return
 		case err != nil:
 			e.app.Log.WarnContext(ctx, "a run could not tell that it is at work", "run", e.run.ID, "error", err)
+			if failed += beat; failed >= leaseFor {
+				cancel(errLost)
+				return
+			}
 			continue
+		case !mine:
+			cancel(errLost)
+			return
 		case ended:
 			cancel(errCancelled)
 		}
-		last = now
+		failed = 0
 	}
 }
 
@@ -220,10 +235,13 @@ func (e *execution) end(ctx context.Context, state backstay.RunState) error {
 		if err := tx.AddLines(ctx, lines); err != nil {
 			return err
 		}
-		_, err := e.app.endRun(ctx, tx, run, state)
+		mine, err := e.app.endRun(ctx, tx, run, state)
+		if err == nil && !mine {
+			err = errLost // and nothing of this is written
+		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errLost) {
 		return explain(err, "run")
 	}
 	return nil

@@ -39,6 +39,8 @@ secret.key in the data folder, which is made by the first start. Keep a copy of 
 	f.StringVar(&opt.Database, "database", "", "`URL` of a PostgreSQL database, instead of a file in the folder (BACKSTAY_DATABASE)")
 	f.StringVar(&opt.CertFile, "tls-certificate", "", "PEM `FILE` with the certificate and its chain")
 	f.StringVar(&opt.KeyFile, "tls-key", "", "PEM `FILE` with the certificate's private key")
+	f.BoolVar(&opt.Rotate, "rotate-key", false, "make a new key for the secrets in the database, and seal them anew with it")
+	f.IntVar(&opt.Runs, "runs", 2, "how many `RUNS` are at work at the same time")
 	f.StringVar(&level, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn or error")
 	return withCodes(cmd, 0, 1, 2)
 }
@@ -58,6 +60,9 @@ func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) er
 func (p *program) serverOptions(cmd *cobra.Command, opt *server.Options, level string) error {
 	if (opt.CertFile == "") != (opt.KeyFile == "") {
 		return usageError(cmd, "--tls-certificate and --tls-key belong together")
+	}
+	if opt.Runs < 1 {
+		return usageError(cmd, "--runs is at least 1")
 	}
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {

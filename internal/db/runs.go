@@ -2,6 +2,8 @@ package db
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -9,22 +11,41 @@ import (
 	"github.com/backstay/backstay"
 )
 
-// DuePlans returns the active plans whose time has come, the longest due first.
+// DuePlans returns the active plans whose time has come, the longest due first; and those of which a clock that was ahead has handled times
+// that are still to come.
 func (tx *Tx) DuePlans(ctx context.Context, now time.Time, limit int) (plans []backstay.Plan, err error) {
-	err = tx.tx.NewSelect().Model(&plans).Where("active and next_at <= ?", now).Order("next_at").Limit(int64(limit)).Scan(ctx)
+	err = tx.tx.NewSelect().Model(&plans).Where("active and (next_at <= ? or handled_at > ?)", now, now).Order("next_at").Limit(int64(limit)).Scan(ctx)
 	return plans, explain("find due plans", err)
+}
+
+// LastHandled returns the latest due time of a plan that has its run and isn't after now; ErrNotFound if there is none.
+func (tx *Tx) LastHandled(ctx context.Context, plan string, now time.Time) (at time.Time, err error) {
+	err = tx.tx.NewRaw(`select due_at from runs where plan = ? and "trigger" = 'schedule' and due_at <= ? order by due_at desc limit 1`, plan, now).Scan(ctx, &at)
+	return at, explain("find handled time", err)
+}
+
+// StartRun adds the run of a due time, unless that has one already.
+func (tx *Tx) StartRun(ctx context.Context, run *backstay.Run) (added bool, err error) {
+	result, err := tx.tx.NewInsert().Model(run).On("conflict do nothing").Exec(ctx)
+	if err != nil {
+		return false, explain("start run", err)
+	}
+	return affected(result) > 0, nil
 }
 
 // PlanHandled notes that the due times of a plan up to one have their runs, unless another process has done so.
 func (tx *Tx) PlanHandled(ctx context.Context, p backstay.Plan, handled time.Time, next *time.Time) (mine bool, err error) {
-	n, err := tx.exec(ctx, "update plans set handled_at = ?, next_at = ? where id = ? and version = ? and next_at = ?", handled, next, p.ID, p.Version, p.NextAt)
+	n, err := tx.exec(ctx, "update plans set handled_at = ?, next_at = ? where id = ? and version = ? and next_at is not distinct from ?", handled, next, p.ID, p.Version, p.NextAt)
 	return n > 0, err
 }
+
+// farAhead is longer than any run is made to wait: a later time was written by a clock that was ahead, and is taken for now.
+const farAhead = 2 * time.Hour
 
 // Waiting reports whether a run is due.
 func (tx *Tx) Waiting(ctx context.Context, now time.Time) (bool, error) {
 	var n int
-	err := tx.tx.NewRaw("select count(*) from (select 1 from runs where state = 'pending' and due_at <= ? limit 1) t", now).Scan(ctx, &n)
+	err := tx.tx.NewRaw("select count(*) from (select 1 from runs where state = 'pending' and (due_at <= ? or due_at > ?) limit 1) t", now, now.Add(farAhead)).Scan(ctx, &n)
 	return n > 0, explain("look for due runs", err)
 }
 
@@ -35,12 +56,13 @@ func (tx *Tx) ClaimRun(ctx context.Context, worker string, now, lease time.Time,
 	if err := tx.tx.NewRaw("update queue_head set fence = fence + 1 where id = 1 returning fence").Scan(ctx, &fence); err != nil {
 		return run, explain("claim run", err)
 	}
-	var working, due []backstay.Run
-	if err := tx.tx.NewSelect().Model(&working).Where("state = 'running'").Scan(ctx); err != nil {
-		return run, explain("list running runs", err)
+	working, err := tx.RunsAtWork(ctx)
+	if err != nil {
+		return run, err
 	}
+	var due []backstay.Run
 	const enough = 200 // that many can be held back by limits before one is found that isn't
-	if err := tx.tx.NewSelect().Model(&due).Where("state = 'pending' and due_at <= ?", now).Order("priority desc", "due_at", "id").Limit(enough).Scan(ctx); err != nil {
+	if err := tx.tx.NewSelect().Model(&due).Where("state = 'pending' and (due_at <= ? or due_at > ?)", now, now.Add(farAhead)).Order("priority desc", "due_at", "id").Limit(enough).Scan(ctx); err != nil {
 		return run, explain("list due runs", err)
 	}
 	for _, run := range due {
@@ -74,10 +96,21 @@ func (tx *Tx) EndRun(ctx context.Context, run backstay.Run) (mine bool, err erro
 	return affected(result) > 0, nil
 }
 
-// LostRuns returns the runs whose worker has not been heard of in time.
-func (tx *Tx) LostRuns(ctx context.Context, now time.Time) (runs []backstay.Run, err error) {
-	err = tx.tx.NewSelect().Model(&runs).Where("state = 'running' and lease_until < ?", now).Scan(ctx)
-	return runs, explain("find lost runs", err)
+// RunsAtWork returns the runs that somebody works on, or did when they were last heard of.
+func (tx *Tx) RunsAtWork(ctx context.Context) (runs []backstay.Run, err error) {
+	err = tx.tx.NewSelect().Model(&runs).Where("state = 'running'").Scan(ctx)
+	return runs, explain("list running runs", err)
+}
+
+// TakeRun takes a run from its claim, whose writes are refused from then on. It reports false if the claim was heard of since run was read.
+func (tx *Tx) TakeRun(ctx context.Context, run *backstay.Run) (taken bool, err error) {
+	var fence int64
+	if err := tx.tx.NewRaw("update queue_head set fence = fence + 1 where id = 1 returning fence").Scan(ctx, &fence); err != nil {
+		return false, explain("take run", err)
+	}
+	n, err := tx.exec(ctx, "update runs set fence = ? where id = ? and fence = ? and state = 'running' and lease_until is not distinct from ?", fence, run.ID, run.Fence, run.LeaseUntil)
+	run.Fence = fence
+	return n > 0, err
 }
 
 // CancelRun asks for the end of a running run.
@@ -91,7 +124,7 @@ func (tx *Tx) AddLines(ctx context.Context, lines []backstay.RunLine) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	_, err := tx.tx.NewInsert().Model(&lines).Exec(ctx)
+	_, err := tx.tx.NewInsert().Model(&lines).On("conflict do nothing").Exec(ctx) // of a commit that was not known to have succeeded
 	return explain("add to log", err)
 }
 
@@ -100,6 +133,20 @@ func (tx *Tx) Lines(ctx context.Context, run string, after int64, limit int) (li
 	lines = []backstay.RunLine{}
 	err = tx.tx.NewSelect().Model(&lines).Where("run = ? and seq > ?", run, after).Order("seq").Limit(int64(limit)).Scan(ctx)
 	return lines, explain("read log", err)
+}
+
+// SliceRuns returns the verifications of slices of a repository, of so many as they are now, the oldest first.
+func (tx *Tx) SliceRuns(ctx context.Context, repository string, parts int) (runs []backstay.Run, err error) {
+	err = tx.tx.NewSelect().Model(&runs).Where("kind = ? and repositories like ? and options like ?", backstay.RunVerification, `%"`+repository+`"%`, fmt.Sprintf(`%%"slice":"%%/%d"%%`, parts)).
+		Order("created_at").Scan(ctx)
+	return runs, explain("find verified slices", err)
+}
+
+// ForgotSince reports whether snapshots were removed from a repository by runs that ended after a time.
+func (tx *Tx) ForgotSince(ctx context.Context, repository string, since time.Time) (bool, error) {
+	var runs []backstay.Run
+	err := tx.tx.NewSelect().Model(&runs).Column("figures").Where("kind = ? and repositories like ? and ended_at > ?", backstay.RunForget, `%"`+repository+`"%`, since).Scan(ctx)
+	return slices.ContainsFunc(runs, func(r backstay.Run) bool { return r.Figures.Changed > 0 }), explain("find forgotten snapshots", err)
 }
 
 // LastRun returns the newest run of a kind that worked on a repository and ended in one of the states; ErrNotFound if there is none.

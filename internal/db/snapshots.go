@@ -7,11 +7,21 @@ import (
 	"github.com/backstay/backstay"
 )
 
-// MarkSnapshots notes what a verification has found of a snapshot in a repository; of all of them for "". What was read in full is not
-// outdone by a look at the structure.
-func (tx *Tx) MarkSnapshots(ctx context.Context, repository, handle string, health backstay.Health, level string, now time.Time) error {
-	_, err := tx.exec(ctx, `update snapshots set health = ?, health_level = ?, health_at = ?, updated_at = ?
-		where repository = ? and (? = '' or handle = ?)`, health, level, now, now, repository, handle, handle)
+// MarkDamaged notes that a verification has found a snapshot of a repository hit by an error.
+func (tx *Tx) MarkDamaged(ctx context.Context, repository, handle, level string, now time.Time) error {
+	_, err := tx.exec(ctx, "update snapshots set health = ?, health_level = ?, health_at = ?, updated_at = ? where repository = ? and handle = ?",
+		backstay.HealthDamaged, level, now, now, repository, handle)
+	return err
+}
+
+// MarkGood notes that a verification has found no error in a repository. What was read in full is not outdone by a look at the structure,
+// and damage in what was read is gone only if all was read again.
+func (tx *Tx) MarkGood(ctx context.Context, repository, level string, now time.Time) error {
+	_, err := tx.exec(ctx, `update snapshots set health = ?, health_level = ?, health_at = ?, updated_at = ? where repository = ? and (health = ?
+		or health = ? and (health_level = 'structure' or ? = 'full')
+		or health in (?, ?) and case health_level when 'full' then 2 when 'sample' then 1 else 0 end <= ?)`,
+		backstay.HealthGood, level, now, now, repository, backstay.HealthUnverified, backstay.HealthDamaged, level, backstay.HealthGood, backstay.HealthRepaired,
+		map[string]int{"sample": 1, "full": 2}[level])
 	return err
 }
 

@@ -31,6 +31,7 @@ type Options struct {
 	Data     string       // the folder with all that belongs to the server
 	Database string       // a postgres:// URL; by default a file in Data
 	Key      *secret.Ring // by default the one in a file in Data, made where there is none
+	Rotate   bool         // make a new key the current one; what the others sealed is sealed anew
 	CertFile string       // of TLS, with KeyFile; by default a certificate of its own where TLS is needed
 	KeyFile  string
 	Version  string
@@ -94,6 +95,9 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 	}
 	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring,
 		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Data: opt.Data, Hostname: host, Version: opt.Version})
+	if err := s.reseal(ctx, ring); err != nil {
+		return nil, err
+	}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -111,6 +115,9 @@ func catalogueOf(opt Options) string {
 // keys loads the keys that secrets are sealed with. They are made where nothing was sealed yet; later a missing file is an error, since new
 // ones would open nothing.
 func (s *Server) keys(ctx context.Context) (*secret.Ring, error) {
+	if s.opt.Key != nil && s.opt.Rotate {
+		return nil, backstay.Errorf(backstay.Invalid, "the key is given by the environment").WithHint("Put a new key before it there: what the older ones sealed is sealed anew by each start.")
+	}
 	if s.opt.Key != nil {
 		return s.opt.Key, nil
 	}
@@ -123,10 +130,30 @@ func (s *Server) keys(ctx context.Context) (*secret.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	if people > 0 {
-		return secret.LoadFile(file)
+	if people == 0 {
+		return secret.OpenFile(file, s.opt.Rand)
 	}
-	return secret.OpenFile(file, s.opt.Rand)
+	ring, err := secret.LoadFile(file)
+	if err != nil || !s.opt.Rotate {
+		return ring, err
+	}
+	if ring, err = ring.Rotate(s.opt.Rand); err != nil {
+		return nil, err
+	}
+	return ring, ring.SaveFile(file) // before anything is sealed with it
+}
+
+// reseal seals with the current key what older keys have sealed, and says when they are no longer needed for it.
+func (s *Server) reseal(ctx context.Context, ring *secret.Ring) error {
+	if len(ring.Keys()) == 1 {
+		return nil
+	}
+	n, err := s.app.Reseal(ctx)
+	if err != nil {
+		return fmt.Errorf("seal the secrets with the current key: %w", err)
+	}
+	s.opt.Console("All secrets of the database are sealed with the current key, %d of them since just now. Older keys open nothing of it any more; they still check the signed heads of the audit trail.", n)
+	return nil
 }
 
 // listen opens the port, with TLS wherever others than this machine can reach it.

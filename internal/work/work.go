@@ -18,7 +18,7 @@ import (
 // How often a process looks for what there is to do.
 const (
 	lookForRuns  = 500 * time.Millisecond
-	lookForPlans = time.Second
+	lookForPlans = app.Look
 	keepHouse    = 5 * time.Minute
 )
 
@@ -46,6 +46,7 @@ func Serve(ctx context.Context, opt Options) {
 		all.Go(func() { opt.every(ctx, lookForRuns, func(context.Context) error { return opt.work(ctx, runs) }) })
 	}
 	all.Go(func() { opt.every(ctx, lookForPlans, opt.start) })
+	all.Go(func() { opt.every(ctx, app.ClockTick, opt.App.WatchClock) })
 	all.Go(func() { opt.every(ctx, keepHouse, opt.App.KeepHouse) })
 	all.Wait()
 }

@@ -1,0 +1,219 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/db"
+	"github.com/backstay/backstay/settings"
+)
+
+// RecoveryKit is what somebody needs to restore without this server: it is for paper, and a safe.
+type RecoveryKit struct {
+	Version int // counts the kits of this server
+	Made    time.Time
+	By      string
+	Server  string // its name
+	Secrets bool   // those of storages are in it
+	Entries []KitEntry
+}
+
+// KitEntry is one repository of the kit.
+type KitEntry struct {
+	Project, Name string
+	Location      string // as restic's -r takes it
+	Password      string
+	Snapshots     int64
+	Settings      []KitSetting // what the storage needs beside its location
+}
+
+// KitSetting is one setting of a storage.
+type KitSetting struct {
+	Name, Title string
+	Env         string // the variable of the environment that restic and backstay take it from; "" if there is none
+	Value       string // "" if it is secret and secrets are not in the kit
+	Secret      bool
+}
+
+// KitState says whether the kit that somebody has is good still.
+type KitState struct {
+	Version    int        `json:"version" doc:"Of the newest kit; 0: none was ever made"`
+	ExportedAt *time.Time `json:"exported_at,omitempty"`
+	ExportedBy string     `json:"exported_by,omitempty"`
+	OutOfDate  bool       `json:"out_of_date" doc:"A repository is new or has another place since"`
+	Missing    []string   `json:"missing" doc:"The names of those repositories"`
+}
+
+// kitMemory is what the server remembers of the kits that were made.
+type kitMemory struct {
+	Version int               `json:"version"`
+	At      time.Time         `json:"at"`
+	By      string            `json:"by"`
+	Has     map[string]string `json:"has"` // what of each repository stands in a kit, as a hash
+}
+
+func recallKit(ctx context.Context, tx *db.Tx) (m kitMemory, err error) {
+	m.Has = map[string]string{}
+	text, err := tx.Recall(ctx, "recovery-kit")
+	if errors.Is(err, db.ErrNotFound) {
+		return m, nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &m)
+	}
+	return m, err
+}
+
+// kitHash changes with all that a kit says of a repository.
+func kitHash(r backstay.Repository, s backstay.Storage) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{r.Format, s.Location, r.Path, s.Settings, s.Version}))
+	return hex.EncodeToString(sum[:])
+}
+
+// RecoveryKitState says whether there is a kit with all repositories that the actor manages.
+func (a *App) RecoveryKitState(ctx context.Context, who backstay.Actor) (state KitState, err error) {
+	state.Missing = []string{}
+	err = a.look(ctx, who, "recoverykit.read", func(t *task) error {
+		if err := t.allowAnywhere(backstay.ManageRepository); err != nil {
+			return err
+		}
+		m, err := recallKit(ctx, t.tx)
+		if err != nil {
+			return err
+		}
+		if m.Version > 0 {
+			state.Version, state.ExportedAt, state.ExportedBy = m.Version, &m.At, m.By
+		}
+		return t.eachOfKit(backstay.ManageRepository, func(r backstay.Repository, s backstay.Storage) error {
+			if m.Has[r.ID] != kitHash(r, s) {
+				state.Missing = append(state.Missing, r.Name)
+			}
+			return nil
+		})
+	})
+	state.OutOfDate = len(state.Missing) > 0
+	return state, err
+}
+
+// eachOfKit goes through the repositories for which the actor has a permission.
+func (t *task) eachOfKit(p backstay.Permission, do func(r backstay.Repository, s backstay.Storage) error) error {
+	q := db.Query{Sort: "name", Limit: db.MaxPage}
+	q.Reach, q.Denied = backstay.ReachOf(t.who, p)
+	for {
+		page, next, err := db.List[backstay.Repository](t.ctx, t.tx, q)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			s, err := db.Find[backstay.Storage](t.ctx, t.tx, r.Storage)
+			if err != nil {
+				return err
+			}
+			if err := do(r, s); err != nil {
+				return err
+			}
+		}
+		if q.Cursor = next; next == "" {
+			return nil
+		}
+	}
+}
+
+// ExportRecoveryKit makes a kit with the repositories for which the actor may. The secrets of storages are in it only if they are wanted;
+// the passwords of repositories always are.
+func (a *App) ExportRecoveryKit(ctx context.Context, who backstay.Actor, secrets bool) (kit RecoveryKit, err error) {
+	err = a.change(ctx, who, "recoverykit.exported", func(t *task) error {
+		t.on("recovery kit", "server", "")
+		if err := t.allowKit(); err != nil {
+			return err
+		}
+		set, err := t.tx.Settings(ctx)
+		if err != nil {
+			return err
+		}
+		m, err := recallKit(ctx, t.tx)
+		if err != nil {
+			return err
+		}
+		m.Version, m.At, m.By = m.Version+1, a.now(), who.Name
+		kit = RecoveryKit{Version: m.Version, Made: m.At, By: who.Name, Server: set.Name, Secrets: secrets}
+		err = t.eachOfKit(backstay.ExportRecoveryKit, func(r backstay.Repository, s backstay.Storage) error {
+			entry, err := t.kitEntry(r, s, secrets)
+			kit.Entries, m.Has[r.ID] = append(kit.Entries, entry), kitHash(r, s)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		t.event.Reason = fmt.Sprintf("version %d with %d repositories, secrets of storages in it: %t", m.Version, len(kit.Entries), secrets)
+		return t.tx.Remember(ctx, "recovery-kit", string(text))
+	})
+	return kit, err
+}
+
+// allowKit refuses unless the actor may export a kit of something. Who may once they confirm it is told so, wherever that is.
+func (t *task) allowKit() error {
+	for _, right := range t.who.Rights {
+		if backstay.Decide(t.who, backstay.ExportRecoveryKit, right.Scope, "").NeedFresh {
+			return t.allow(backstay.ExportRecoveryKit, right.Scope, "")
+		}
+	}
+	return t.allowAnywhere(backstay.ExportRecoveryKit)
+}
+
+func (t *task) kitEntry(r backstay.Repository, s backstay.Storage, secrets bool) (entry KitEntry, err error) {
+	project, err := db.Find[backstay.Project](t.ctx, t.tx, r.Project)
+	if err != nil {
+		return entry, err
+	}
+	password, err := t.app.open(repositoryPlace(r.ID), r.Sealed)
+	if err != nil {
+		return entry, err
+	}
+	hidden, err := t.app.hidden(storagePlace(s.ID), s.Sealed)
+	if err != nil {
+		return entry, err
+	}
+	p, err := t.storagePlace(s, hidden)
+	if err != nil {
+		return entry, err
+	}
+	fields, err := t.app.Places.CheckStorage(p)
+	if err != nil {
+		return entry, err
+	}
+	return KitEntry{Project: project.Name, Name: r.Name, Location: p.within(r.Path).Location, Password: password.Reveal(), Snapshots: r.Snapshots,
+		Settings: kitSettings(fields, s.Settings, hidden, secrets)}, nil
+}
+
+func kitSettings(fields []settings.Field, plain, hidden map[string]string, secrets bool) (all []KitSetting) {
+	for _, name := range slices.Sorted(maps.Keys(join(plain, hidden))) {
+		k := KitSetting{Name: name, Title: name, Value: plain[name]}
+		if i := slices.IndexFunc(fields, func(f settings.Field) bool { return f.Name == name }); i >= 0 {
+			k.Title, k.Secret = fields[i].Title, fields[i].IsSecret()
+			if len(fields[i].Env) > 0 {
+				k.Env = fields[i].Env[0]
+			}
+		}
+		if value, ok := hidden[name]; ok {
+			k.Secret = true
+			if secrets {
+				k.Value = value
+			}
+		}
+		all = append(all, k)
+	}
+	return all
+}
