@@ -67,7 +67,9 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	heard := 0
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { heard++; _, _ = io.WriteString(w, "{}") }))
 	t.Cleanup(other.Close)
-	c := answering(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect) })
+	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
 	if err := c.Do(t.Context(), SignIn, Request{Body: Credentials{"a", "b"}}, nil); err == nil || heard != 0 {
 		t.Errorf("Do = %v, and the other server was asked %d times", err, heard)
 	}
