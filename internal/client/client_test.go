@@ -44,7 +44,7 @@ func TestWhatIsNoAnswerOfAServerIsAnErrorWithoutSecrets(t *testing.T) {
 		"a page":        func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") },
 		"another error": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bst_secret", http.StatusBadGateway) },
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://example.org/?t=bst_secret", http.StatusFound)
+			http.Redirect(w, r, "/?t=bst_secret", http.StatusFound)
 		},
 		"a cut": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"half": func(w http.ResponseWriter, _ *http.Request) {
@@ -60,6 +60,18 @@ func TestWhatIsNoAnswerOfAServerIsAnErrorWithoutSecrets(t *testing.T) {
 				t.Errorf("Do = %#v", err)
 			}
 		})
+	}
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	heard := 0
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { heard++; _, _ = io.WriteString(w, "{}") }))
+	t.Cleanup(other.Close)
+	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
+	if err := c.Do(t.Context(), SignIn, Request{Body: Credentials{"a", "b"}}, nil); err == nil || heard != 0 {
+		t.Errorf("Do = %v, and the other server was asked %d times", err, heard)
 	}
 }
 
