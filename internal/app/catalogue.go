@@ -28,9 +28,6 @@ func (e *execution) catalogue(ctx context.Context) (backstay.RunState, error) {
 		if err := e.app.recordSnapshots(ctx, r); err != nil {
 			return err
 		}
-		if err := r.LoadIndex(ctx); err != nil {
-			return err
-		}
 		sources, err := e.app.sourcesOf(ctx, r.record.Project)
 		if err != nil {
 			return err

@@ -246,6 +246,13 @@ func (r *rig) run(a *app.App, id string) backstay.Run {
 	return must(r, run, err)
 }
 
+// runs lists all runs, the oldest first.
+func (r *rig) runs(a *app.App) []backstay.Run {
+	r.t.Helper()
+	page, _, err := a.Runs.List(r.ctx, backstay.Server, app.List{Limit: 1000, Sort: "created_at"})
+	return must(r, page, err)
+}
+
 // backups lists the backups that meet filters, the oldest first.
 func (r *rig) backups(a *app.App, filters map[string]string) []backstay.Run {
 	r.t.Helper()

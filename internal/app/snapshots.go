@@ -43,47 +43,54 @@ func (a *App) ProtectSnapshot(ctx context.Context, who backstay.Actor, id string
 }
 
 // recordSnapshots makes the records of a repository's snapshots what the repository itself says. What is known here alone, such as
-// protection and health, stays.
+// protection and health, stays. Others may record at the same time: gone is only what was known before the repository was asked and is not
+// in its answer.
 func (a *App) recordSnapshots(ctx context.Context, r *opened) error {
-	var found []backstay.Snapshot
+	var known []backstay.Snapshot
+	err := a.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		known, err = db.All[backstay.Snapshot](ctx, tx, db.Condition{Column: "repository", Op: db.Is, Value: r.record.ID})
+		return err
+	})
+	if err != nil {
+		return explain(err, "snapshot")
+	}
+	gone := map[string]string{} // ids, by the handles
+	for _, s := range known {
+		gone[s.Handle] = s.ID
+	}
+	var added []backstay.Snapshot
+	var count int64
 	for s, err := range snapshot.List(ctx, r.Repo, snapshot.Filter{}) {
 		var unreadable *snapshot.FileError
 		if errors.As(err, &unreadable) {
 			a.Log.WarnContext(ctx, "a snapshot can't be read", "repository", r.record.ID, "error", err)
+			delete(gone, unreadable.ID.String()) // it is there
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		found = append(found, a.recordOf(s, r))
+		count++
+		if _, ok := gone[s.ID.String()]; !ok {
+			added = append(added, a.recordOf(s, r))
+		}
+		delete(gone, s.ID.String())
 	}
-	err := a.DB.Write(ctx, func(tx *db.Tx) error {
-		known, err := db.All[backstay.Snapshot](ctx, tx, db.Condition{Column: "repository", Op: db.Is, Value: r.record.ID})
-		if err != nil {
-			return err
-		}
-		byHandle := map[string]backstay.Snapshot{}
-		for _, s := range known {
-			byHandle[s.Handle] = s
-		}
-		for _, s := range found {
-			if _, ok := byHandle[s.Handle]; ok {
-				delete(byHandle, s.Handle)
-				continue
-			}
+	err = a.DB.Write(ctx, func(tx *db.Tx) error {
+		for _, s := range added {
 			if err := a.placeSnapshot(ctx, tx, &s); err != nil {
 				return err
 			}
-			if err := db.Insert(ctx, tx, &s); err != nil {
+			if err := tx.AddSnapshot(ctx, &s); err != nil {
 				return err
 			}
 		}
-		for _, gone := range byHandle {
-			if err := db.Delete[backstay.Snapshot](ctx, tx, gone.ID); err != nil {
+		for _, id := range gone {
+			if err := db.Delete[backstay.Snapshot](ctx, tx, id); err != nil && !errors.Is(err, db.ErrNotFound) {
 				return err
 			}
 		}
-		return tx.CountedRepository(ctx, r.record.ID, int64(len(found)))
+		return tx.CountedRepository(ctx, r.record.ID, count)
 	})
 	if err != nil {
 		return explain(err, "snapshot")

@@ -61,6 +61,9 @@ func Fill(ctx context.Context, c *Catalog, r *repo.Repo, opt FillOptions) error 
 	if err := c.Remove(ctx, lag.Gone...); err != nil {
 		return err
 	}
+	if err := r.LoadIndex(ctx); err != nil { // what a snapshot needs is in an index before it is there to be listed
+		return fmt.Errorf("fill the catalogue: %w", err)
+	}
 	opt.Progress.Send(progress.Event{Kind: progress.Total, Files: int64(len(lag.Missing))})
 	for _, s := range lag.Missing {
 		opt.Progress.Send(progress.Event{Kind: progress.Started, Item: s.ID.Short()})

@@ -7,6 +7,12 @@ import (
 	"github.com/backstay/backstay"
 )
 
+// AddSnapshot adds a record of a snapshot, unless somebody else has done so.
+func (tx *Tx) AddSnapshot(ctx context.Context, s *backstay.Snapshot) error {
+	_, err := tx.tx.NewInsert().Model(s).On("conflict do nothing").Exec(ctx)
+	return explain("add snapshot", err)
+}
+
 // MarkDamaged notes that a verification has found a snapshot of a repository hit by an error.
 func (tx *Tx) MarkDamaged(ctx context.Context, repository, handle, level string, now time.Time) error {
 	_, err := tx.exec(ctx, "update snapshots set health = ?, health_level = ?, health_at = ?, updated_at = ? where repository = ? and handle = ?",
