@@ -76,7 +76,9 @@ func TestDecide(t *testing.T) {
 	right := func(role backstay.RoleName, scope backstay.Scope, effect backstay.Effect) backstay.Right {
 		return backstay.Right{Role: builtIn(t, role), Scope: scope, Effect: effect}
 	}
-	allow := func(role backstay.RoleName, scope backstay.Scope) backstay.Right { return right(role, scope, backstay.Allow) }
+	allow := func(role backstay.RoleName, scope backstay.Scope) backstay.Right {
+		return right(role, scope, backstay.Allow)
+	}
 	token := func(within backstay.Scope, p ...backstay.Permission) *backstay.Token {
 		return &backstay.Token{Permissions: p, Within: within}
 	}
