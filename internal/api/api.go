@@ -44,6 +44,7 @@ type API struct {
 type Route struct {
 	ID, Method, Path string
 	Open             bool // it answers people who have not signed in
+	Right            Right
 }
 
 // New registers all operations.
@@ -94,14 +95,14 @@ type none struct{}
 // handle registers one operation.
 func handle[I, O any](a *API, op operation, fn func(ctx context.Context, in *I) (*O, error)) {
 	o := huma.Operation{OperationID: op.id, Method: op.method, Path: Prefix + op.path, Summary: op.summary, Description: op.help, Tags: []string{op.tag},
-		DefaultStatus: op.status, MaxBodyBytes: maxBody, RejectUnknownQueryParameters: len(op.filters) == 0, Metadata: map[string]any{"filters": op.filters}}
+		DefaultStatus: op.status, MaxBodyBytes: maxBody, BodyReadTimeout: -1, RejectUnknownQueryParameters: len(op.filters) == 0, Metadata: map[string]any{"filters": op.filters}, Extensions: rights[op.id].describe()}
 	if !op.open {
 		o.Security = []map[string][]string{{"session": {}}, {"token": {}}}
 	}
 	for _, name := range op.filters {
 		o.Parameters = append(o.Parameters, &huma.Param{Name: name, In: "query", Description: "Only those with this " + name, Schema: &huma.Schema{Type: "string"}})
 	}
-	a.routes = append(a.routes, Route{ID: op.id, Method: op.method, Path: o.Path, Open: op.open})
+	a.routes = append(a.routes, Route{ID: op.id, Method: op.method, Path: o.Path, Open: op.open, Right: rights[op.id]})
 	huma.Register(a.huma, o, func(ctx context.Context, in *I) (*O, error) {
 		out, err := fn(ctx, in)
 		if err != nil {

@@ -77,7 +77,7 @@ func (a *App) AuditEvents(ctx context.Context, who backstay.Actor, q AuditQuery)
 		if err := t.allowAnywhere(backstay.ReadAudit); err != nil {
 			return err
 		}
-		q.Reach, _ = backstay.ReachOf(who, backstay.ReadAudit)
+		q.Reach, q.Denied = backstay.ReachOf(who, backstay.ReadAudit)
 		page, err = t.tx.AuditEvents(ctx, q)
 		return err
 	})

@@ -16,7 +16,7 @@ import (
 func (a *App) storages() *Noun[backstay.Storage, *backstay.Storage] {
 	return &Noun[backstay.Storage, *backstay.Storage]{app: a, Kind: "storage", Read: backstay.ReadSources, Manage: backstay.ManageStorages,
 		name: func(s *backstay.Storage) string { return s.Name },
-		prepare: func(t *task, s, _ *backstay.Storage) error {
+		prepare: func(t *task, s, before *backstay.Storage) error {
 			if err := s.Check(); err != nil {
 				return err
 			}
@@ -24,6 +24,11 @@ func (a *App) storages() *Noun[backstay.Storage, *backstay.Storage] {
 			old, err := a.hidden(storagePlace(s.ID), s.Sealed)
 			if err != nil {
 				return err
+			}
+			if before != nil && before.Location != s.Location {
+				if err := givenAgain(old, s.Settings); err != nil {
+					return err
+				}
 			}
 			p, err := t.storagePlace(*s, old)
 			if err != nil {

@@ -45,7 +45,8 @@ const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	stopTimeout   = 10 * time.Second
-	hashesAtOnce  = 2 // each takes 64 MiB
+	maxHeader     = 64 << 10 // bytes
+	hashesAtOnce  = 2        // each takes 64 MiB
 )
 
 // Server is a running server.
@@ -118,7 +119,7 @@ func (s *Server) listen() (err error) {
 	if s.listener, err = net.Listen("tcp", s.opt.Listen); err != nil {
 		return backstay.Errorf(backstay.Failed, "listen on %s: %w", s.opt.Listen, err).WithHint("Is another server using the port? Choose one with --listen.")
 	}
-	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug)}
+	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug)}
 	if !s.secure {
 		return nil
 	}
@@ -224,7 +225,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /health", s.health)
 	mux.Handle("/openapi.json", a)
 	mux.Handle(api.Prefix+"/", a)
-	return s.outer(a.Identify(mux, origin))
+	return s.outer(a.Identify(s.limitStrangers(mux), origin))
 }
 
 // health answers whether the server can do its work.
