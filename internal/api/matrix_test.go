@@ -76,6 +76,10 @@ func (w *world) request(r route) (path string, body any, header []string) {
 		body = map[string]string{"email": "x@example.org", "password": "x"}
 	case "second-factor":
 		body = map[string]string{"code": "x"}
+	case "finish-passkey":
+		body = map[string]any{"name": "x", "answer": map[string]string{}}
+	case "finish-passkey-sign-in":
+		body = map[string]any{"answer": map[string]string{}}
 	case "use-link":
 		body = map[string]string{"ticket": "x", "password": "x"}
 	case "confirm":
@@ -250,6 +254,7 @@ func TestEachOperationAnswersWhoMay(t *testing.T) {
 					path, body, header := w.request(r)
 					got := client.Ask(t, r.method, path, body, slices.Concat(header, a.header)...)
 					asked++
+					w.clock.by.Add(int64(150 * time.Millisecond))
 					want := w.wantStatus(r, a.who)
 					refused := slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}, got.Status)
 					switch {
@@ -289,6 +294,8 @@ func fails(r route, got servertest.Answer) bool {
 		return got.Status == http.StatusUnauthorized && strings.Contains(string(got.Body), "password")
 	case "confirm-totp", "delete-factor":
 		return got.Status == http.StatusNotFound
+	case "finish-passkey":
+		return got.Status == http.StatusUnauthorized && strings.Contains(string(got.Body), "not asked for")
 	}
 	return false
 }

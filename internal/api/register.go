@@ -4,8 +4,10 @@ package api
 func (a *API) register() {
 	a.registerSession()
 	a.registerProfile()
+	a.registerPasskeys()
 	a.registerServer()
 	a.registerAudit()
+	a.registerExport()
 	nouns(a, "users", a.App.Users)
 	nouns(a, "groups", a.App.Groups)
 	nouns(a, "roles", a.App.Roles)

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/descope/virtualwebauthn"
 	"github.com/pquerna/otp/totp"
 
 	"github.com/backstay/backstay"
@@ -150,7 +152,7 @@ func TestEachChangeIsOneLineOfTheTrail(t *testing.T) {
 		case r.method == http.MethodGet:
 		case r.right.Quiet:
 			send(ada, r, change{strings.ReplaceAll(r.path, "{id}", w.things[r.many()].id), quietBody(r), 0})
-		case strings.Contains(r.path, "/profile/") || r.id == "sign-out" || r.id == "second-factor" || r.id == "claim":
+		case strings.Contains(r.path, "/profile/") || r.id == "sign-out" || r.id == "second-factor" || r.id == "claim" || r.id == "finish-passkey-sign-in":
 			last = append(last, r)
 		case r.right.Access == api.Anybody:
 			send(w.Client(t), r, w.valid(t, r))
@@ -198,9 +200,23 @@ func (w *world) signInInEachWay(t *testing.T, all map[string]route, ada *servert
 	again := w.Client(t)
 	again.Post(t, "/session", map[string]string{"email": "ada@example.org", "password": servertest.Password}, nil)
 	send(again, all["second-factor"], change{all["second-factor"].path, map[string]string{"code": codes.Codes[0]}, 1})
+	w.usePasskey(t, all, again, one, send)
 	one("delete-factor", key.ID, nil)
 	one("change-password", "", map[string]string{"password": servertest.Password + "!"})
 	one("sign-out", "", nil)
+}
+
+func (w *world) usePasskey(t *testing.T, all map[string]route, browser *servertest.Client, one func(id, about string, body any) servertest.Answer, send func(*servertest.Client, route, change) servertest.Answer) {
+	t.Helper()
+	d := newDevice(w.URL, w.owner)
+	options, err := virtualwebauthn.ParseAttestationOptions(string(one("begin-passkey", "", nil).Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := virtualwebauthn.CreateAttestationResponse(d.here, d.auth, d.key, *options)
+	one("finish-passkey", "", map[string]any{"name": "Phone", "answer": json.RawMessage(answer)})
+	r := all["finish-passkey-sign-in"]
+	send(browser, r, change{r.path, d.sign(t, browser), 1})
 }
 
 // TestAChangeOfTheTrailIsFound does to the tables what somebody with the database can do.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/internal/auth"
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/server"
@@ -27,6 +28,7 @@ type object struct {
 type world struct {
 	*servertest.Server
 	db       *db.DB
+	clock    *shifted          // set forward with each question, as strangers may ask only so often
 	owner    string            // id
 	victim   object            // a person with few rights
 	one, two string            // ids of the projects
@@ -60,7 +62,8 @@ func stamp(id string) backstay.Record {
 
 func newWorld(t *testing.T, database string) *world {
 	t.Helper()
-	w := &world{Server: servertest.Start(t, server.Options{Database: database}).Claim(t), things: map[string]object{}, others: map[string]object{}}
+	c := &shifted{Clock: clock.System}
+	w := &world{clock: c, Server: servertest.Start(t, server.Options{Database: database, Clock: c}).Claim(t), things: map[string]object{}, others: map[string]object{}}
 	location := database
 	if location == "" {
 		location = filepath.Join(w.Data, "backstay.db")

@@ -31,9 +31,10 @@ type Options struct {
 	Hasher   *auth.Hasher
 	Ring     *secret.Ring // the keys outside of the database
 	Places   Places
-	Data     string // the folder of the server, for caches
-	Hostname string // as snapshots say it
-	Version  string // of the program, as snapshots say it
+	Address  func() string // where the server is reached, until its settings say it
+	Data     string        // the folder of the server, for caches
+	Hostname string        // as snapshots say it
+	Version  string        // of the program, as snapshots say it
 }
 
 // App holds the use cases. Its methods may be called from any goroutine.

@@ -102,10 +102,23 @@ func (a *App) VerifyAudit(ctx context.Context, who backstay.Actor, outside []cha
 			}
 			heads = append(heads, head)
 		}
-		report, err = chain.Verify(ctx, auditEntries(t.tx.AllAuditEvents(ctx)), heads, a.auditKeys())
+		if report, err = chain.Verify(ctx, auditEntries(t.tx.AllAuditEvents(ctx)), heads, a.auditKeys()); err != nil || report.Problem != nil {
+			return err
+		}
+		report.Problem, err = t.cutOff(report)
 		return err
 	})
 	return report, err
+}
+
+// cutOff compares the end of the trail with the number that the next event is given by: it finds what was cut since the last signed head.
+func (t *task) cutOff(report chain.Report) (*chain.Problem, error) {
+	seq, hash, err := t.tx.AuditHead(t.ctx)
+	if err != nil || uint64(seq) == report.Entries && (seq == 0 || hash == report.Hash.String()) {
+		return nil, err
+	}
+	return &chain.Problem{Kind: chain.CutOff, First: report.Entries + 1, Last: uint64(seq),
+		Text: fmt.Sprintf("the trail ends with event %d, and there have been %d: its end was cut off or changed", report.Entries, seq)}, nil
 }
 
 // auditKeys are those that signed heads since the installation began.

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/backstay/backstay/clock"
 )
 
 // A body has to come at this pace, after a time for a beginning: who sends slower is cut off, so that a few slow clients can't hold all
@@ -15,7 +17,7 @@ const (
 )
 
 // pacedBody is a body with a deadline that moves on with what has come. Once all is there the deadline is taken away, since a
-// deadline that passes while the answer is made would end the request.
+// deadline that passes while the answer is made would end the request. Else it stays: the server reads on what a handler left.
 type pacedBody struct {
 	io.ReadCloser
 	control  *http.ResponseController
@@ -28,10 +30,9 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.deadline = b.deadline.Add(time.Duration(n) * time.Second / bodyPace)
-	if err != nil {
-		err = errors.Join(err, b.set(time.Time{}))
-		if errors.Is(err, io.EOF) {
-			err = io.EOF
+	if err == io.EOF { // as readers return it, never wrapped
+		if err := b.set(time.Time{}); err != nil {
+			return n, err
 		}
 	}
 	return n, err
@@ -50,7 +51,7 @@ func pace(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return
 	}
-	b := &pacedBody{r.Body, http.NewResponseController(w), time.Now().Add(bodyGrace)}
+	b := &pacedBody{r.Body, http.NewResponseController(w), clock.System.Now().Add(bodyGrace)}
 	_ = b.set(b.deadline) // a body that nobody reads has to come in time, too; an error comes again with the first Read
 	r.Body = b
 }

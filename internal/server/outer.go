@@ -45,7 +45,9 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		pace(w, r)
 		begun := s.opt.Clock.Now()
 		defer func() {
-			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+			cause := recover()
+			half := cause != nil && (answer.begun || cause == http.ErrAbortHandler)
+			if cause != nil && cause != http.ErrAbortHandler {
 				s.opt.Log.ErrorContext(r.Context(), "request panicked", "request", id, "cause", cause, "stack", string(debug.Stack()))
 				if !answer.begun {
 					api.WriteProblem(answer, http.StatusInternalServerError, backstay.Failed, "something went wrong on the server", "The log of the server has the details, under the id of the request.", id)
@@ -53,6 +55,9 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			}
 			s.opt.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", s.opt.Clock.Now().Sub(begun)), slog.String("ip", origin(r).IP))
+			if half {
+				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+			}
 		}()
 		inner.ServeHTTP(answer, r)
 	})

@@ -86,7 +86,7 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("ask the name of this machine: %w", err)
 	}
 	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring,
-		Places: places{opt.Clock, opt.Rand}, Data: opt.Data, Hostname: host, Version: opt.Version})
+		Places: places{opt.Clock, opt.Rand}, Address: s.Address, Data: opt.Data, Hostname: host, Version: opt.Version})
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
