@@ -174,6 +174,9 @@ func (w *world) may(r route, who backstay.Actor, p backstay.Permission) bool {
 	case access == api.Somewhere:
 		reach, _ := backstay.ReachOf(who, p)
 		return len(reach) > 0 && (r.id != "create-token" || person)
+	case access == api.AllOver:
+		_, denied := backstay.ReachOf(who, p)
+		return len(denied) == 0 && backstay.Decide(who, p, backstay.Everywhere, "").Allowed
 	case access == api.OwnOr:
 		return person && backstay.Decide(who, p, backstay.System, "").Allowed
 	case access == api.OnServer:

@@ -24,13 +24,13 @@ func (a *API) question(q app.Question, err error) (*question, error) {
 	return &question{c, q.Options}, nil
 }
 
-// ceremony is the cookie that comes back with the answer.
-type ceremony struct {
+// Ceremony is the cookie that comes back with the answer.
+type Ceremony struct {
 	Plain  http.Cookie `cookie:"backstay-ceremony"`
 	Secure http.Cookie `cookie:"__Host-backstay-ceremony"`
 }
 
-func (c ceremony) ticket(a *API) string {
+func (c Ceremony) ticket(a *API) string {
 	if a.Secure {
 		return c.Secure.Value
 	}
@@ -52,7 +52,7 @@ func (a *API) registerPasskeys() {
 		})
 	handle(a, operation{id: "finish-passkey", method: http.MethodPost, path: "/profile/passkeys/finish", summary: "Add the passkey that the browser made", tag: "profile", status: http.StatusCreated},
 		func(ctx context.Context, in *struct {
-			ceremony
+			Ceremony
 			Body struct {
 				Name   string          `json:"name" required:"true" minLength:"1" maxLength:"100" doc:"What the person calls it"`
 				Answer json.RawMessage `json:"answer" required:"true" doc:"The credential as JSON, as its toJSON says"`
@@ -69,7 +69,7 @@ func (a *API) registerPasskeys() {
 		})
 	handle(a, operation{id: "finish-passkey-sign-in", method: http.MethodPost, path: "/session/passkey/finish", summary: "Sign in with a passkey", tag: "session", open: true, status: http.StatusCreated},
 		func(ctx context.Context, in *struct {
-			ceremony
+			Ceremony
 			Body struct {
 				Answer json.RawMessage `json:"answer" required:"true" doc:"The credential as JSON, as its toJSON says"`
 			}

@@ -18,6 +18,7 @@ const (
 	OnObject  Access = "object"    // who has the permission where the thing lies that the path or body names
 	OnList    Access = "list"      // every person and program, of whom each sees what they have the permission for
 	OnServer  Access = "server"    // who has the permission for the server itself
+	AllOver   Access = "all-over"  // who has the permission everywhere, and is denied it nowhere
 	Somewhere Access = "somewhere" // who has the permission anywhere at all
 )
 
@@ -64,7 +65,7 @@ var rights = map[string]Right{
 	"update-settings":     {Access: OnServer, Permission: backstay.ManageSystem},
 	"list-permissions":    {Access: SignedIn},
 	"list-audit-events":   {Access: Somewhere, Permission: backstay.ReadAudit},
-	"export-audit-events": {Access: OnServer, Permission: backstay.ExportAudit},
+	"export-audit-events": {Access: AllOver, Permission: backstay.ExportAudit},
 	"verify-audit":        {Access: OnServer, Permission: backstay.ReadAudit, Quiet: true},
 
 	"list-users":   {Access: Somewhere, Permission: backstay.ReadUsers},

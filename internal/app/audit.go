@@ -144,9 +144,15 @@ func auditEntries(events iter.Seq2[backstay.AuditEvent, error]) iter.Seq2[chain.
 	}
 }
 
-// ExportAudit yields every event, the oldest first. That it was exported is an event itself.
+// ExportAudit yields every event, the oldest first, to whoever may see all of them. That it was exported is an event itself.
 func (a *App) ExportAudit(ctx context.Context, who backstay.Actor, since int64) (iter.Seq2[backstay.AuditEvent, error], error) {
-	err := a.change(ctx, who, "audit.exported", func(t *task) error { return t.allow(backstay.ExportAudit, backstay.System, "") })
+	err := a.change(ctx, who, "audit.exported", func(t *task) error {
+		if _, denied := backstay.ReachOf(who, backstay.ExportAudit); len(denied) > 0 {
+			t.asked = true
+			return backstay.Errorf(backstay.Denied, "a part of the audit trail is denied to you, and it is exported as a whole")
+		}
+		return t.allow(backstay.ExportAudit, backstay.Everywhere, "")
+	})
 	if err != nil {
 		return nil, err
 	}
