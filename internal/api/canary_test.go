@@ -140,16 +140,21 @@ func TestSecretsAreSeenNowhereAgain(t *testing.T) {
 
 	c.search("the log", s.Log())
 	c.search("the console", s.Console())
+	found := false
 	err = filepath.WalkDir(s.Data, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		text, err := os.ReadFile(path)
 		c.search("the file "+filepath.Base(path), string(text))
+		found = found || strings.Contains(string(text), "AKIAPUBLIC")
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !found {
+		t.Error("what is no secret is not found either: the search looks in the wrong place")
 	}
 	if len(c.secrets) < 15 || !strings.Contains(s.Log(), `"path":"/api/v1/session"`) {
 		t.Errorf("only %d secrets were looked for, in a log of %d bytes", len(c.secrets), len(s.Log()))
