@@ -16,8 +16,8 @@ const (
 	bodyPace  = 16 << 10 // bytes a second
 )
 
-// pacedBody is a body with a deadline that moves on with what has come. Once all is there the deadline is taken away, since a
-// deadline that passes while the answer is made would end the request. Else it stays: the server reads on what a handler left.
+// pacedBody is a body with a deadline that moves on with what has come. Once all is there the deadline is taken away: it is not about how
+// long the answer takes. Else it stays: the server reads on what a handler left.
 type pacedBody struct {
 	io.ReadCloser
 	control  *http.ResponseController
