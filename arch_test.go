@@ -66,7 +66,7 @@ var modules = []edge{
 	{to: "golang.org/x/sync/...", from: "...", why: "groups of goroutines"},
 	{to: "golang.org/x/sys/...", from: "...", why: "system calls that the standard library has not"},
 	{to: "golang.org/x/term/...", from: "internal/cli/...", why: "only the command line has a terminal"},
-	{to: "golang.org/x/time/...", from: "storage/limit", why: "the rate limiter of transfers"},
+	{to: "golang.org/x/time/...", from: "storage/limit internal/server", why: "the rate limiter of transfers, and of strangers"},
 	{to: "github.com/minio/minio-go/...", from: "storage/s3", why: "the client of S3"},
 	{to: "github.com/danielgtaylor/huma/...", from: "internal/api", why: "operations with their description in OpenAPI"},
 	{to: "github.com/prometheus/client_golang/...", from: "internal/metrics", why: "the form in which Prometheus reads numbers"},

@@ -23,7 +23,7 @@ type Plan struct {
 	Retention    retention.Policy  `json:"retention,omitzero" doc:"Which snapshots are kept; none: all"`
 	Compression  string            `json:"compression,omitempty" enum:"off,auto,max" default:"auto"`
 	Excludes     []string          `json:"excludes,omitempty" doc:"Patterns of what is left out, as for backup --exclude"`
-	Retries      int               `json:"retries" minimum:"0" maximum:"20" default:"2" doc:"How often a failed run is repeated, later each time"`
+	Retries      int               `json:"retries" minimum:"0" maximum:"20" doc:"How often a failed run is repeated, later each time; 2 is a good number"`
 	TimeoutMin   int               `json:"timeout_minutes,omitempty" bun:"timeout_minutes" minimum:"0" doc:"A run that takes longer is ended; 0: none"`
 	Upload       string            `json:"upload,omitempty" doc:"KiB per second at most to each repository, as in 1024 or 1024,08:00-18:00=256"`
 	Slow         string            `json:"slow,omitempty" enum:"wait,drop" default:"wait" doc:"What to do about a repository that keeps the others waiting"`

@@ -22,6 +22,9 @@ func actor(ctx context.Context) backstay.Actor {
 	return who
 }
 
+// IsSignedIn reports whether somebody is known to ask.
+func IsSignedIn(ctx context.Context) bool { return actor(ctx).Kind != backstay.ActorNobody }
+
 // cookieName is what the session's cookie is called. The prefix makes browsers refuse one that another host or an unsafe page set.
 func cookieName(secure bool) string {
 	if secure {

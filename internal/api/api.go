@@ -18,6 +18,7 @@ import (
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/app"
+	"github.com/backstay/backstay/internal/doctor"
 )
 
 // Prefix is the path that all operations are below.
@@ -46,6 +47,7 @@ type API struct {
 type Route struct {
 	ID, Method, Path string
 	Open             bool // it answers people who have not signed in
+	Right            Right
 }
 
 // New registers all operations.
@@ -110,20 +112,35 @@ func (op operation) full() string {
 	return Prefix + op.path
 }
 
+// onlyKnown refuses whoever has not signed in before anything of the request is read.
+func onlyKnown(ctx huma.Context, next func(huma.Context)) {
+	r, w := humago.Unwrap(ctx)
+	if who := actor(r.Context()); who.Kind == backstay.ActorNobody {
+		e := backstay.Errorf(backstay.SignIn, "nobody is signed in")
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnauthorized)
+		writeJSON(w, &Problem{Title: http.StatusText(http.StatusUnauthorized), Status: http.StatusUnauthorized, Detail: e.Msg, Code: doctor.Find(e).Code, Kind: e.Kind,
+			Hint: "Sign in, or give an API token.", Request: who.From.Request})
+		return
+	}
+	next(ctx)
+}
+
 // none is an answer without a body.
 type none struct{}
 
 // handle registers one operation.
 func handle[I, O any](a *API, op operation, fn func(ctx context.Context, in *I) (*O, error)) {
 	o := huma.Operation{OperationID: op.id, Method: op.method, Path: op.full(), Summary: op.summary, Description: op.help, Tags: []string{op.tag},
-		DefaultStatus: op.status, MaxBodyBytes: maxBody, RejectUnknownQueryParameters: len(op.filters) == 0, Metadata: map[string]any{"filters": op.filters}}
+		DefaultStatus: op.status, MaxBodyBytes: maxBody, BodyReadTimeout: -1, RejectUnknownQueryParameters: len(op.filters) == 0, Metadata: map[string]any{"filters": op.filters}, Extensions: rights[op.id].describe()}
 	if !op.open {
 		o.Security = []map[string][]string{{"session": {}}, {"token": {}}}
+		o.Middlewares = huma.Middlewares{onlyKnown}
 	}
 	for _, name := range op.filters {
 		o.Parameters = append(o.Parameters, &huma.Param{Name: name, In: "query", Description: "Only those with this " + name, Schema: &huma.Schema{Type: "string"}})
 	}
-	a.routes = append(a.routes, Route{ID: op.id, Method: op.method, Path: o.Path, Open: op.open})
+	a.routes = append(a.routes, Route{ID: op.id, Method: op.method, Path: o.Path, Open: op.open, Right: rights[op.id]})
 	huma.Register(a.huma, o, func(ctx context.Context, in *I) (*O, error) {
 		received(ctx)
 		out, err := fn(ctx, in)

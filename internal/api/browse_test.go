@@ -23,8 +23,8 @@ import (
 	"github.com/backstay/backstay/internal/server/servertest"
 )
 
-// world is a project with a backup of a folder.
-type world struct {
+// backedUp is a project with a backup of a folder.
+type backedUp struct {
 	*servertest.Server
 	folder                               string // what is backed up
 	project, source, plan, repo, storage string
@@ -32,10 +32,10 @@ type world struct {
 
 const hostile = "=cmd|' \"\r\nX-Evil: 1.txt"
 
-// newWorld makes a project with one plan for a folder with files of several kinds.
-func newWorld(t *testing.T, s *servertest.Server) *world {
+// newBackedUp makes a project with one plan for a folder with files of several kinds.
+func newBackedUp(t *testing.T, s *servertest.Server) *backedUp {
 	t.Helper()
-	w := &world{Server: s, folder: filepath.Join(t.TempDir(), "data")}
+	w := &backedUp{Server: s, folder: filepath.Join(t.TempDir(), "data")}
 	for name, text := range map[string]string{"a.txt": "first", "hr/pay.csv": "pay", "hr/deep/x.bin": strings.Repeat("0123456789", 200_000), "sales/s.txt": "sold", "sales/" + hostile: "evil", "empty": ""} {
 		w.write(t, name, text)
 	}
@@ -47,14 +47,14 @@ func newWorld(t *testing.T, s *servertest.Server) *world {
 	return w
 }
 
-func (w *world) make(t *testing.T, path string, body map[string]any) string {
+func (w *backedUp) make(t *testing.T, path string, body map[string]any) string {
 	t.Helper()
 	var made struct{ ID string }
 	w.Owner.Post(t, path, body, &made)
 	return made.ID
 }
 
-func (w *world) write(t *testing.T, name, text string) {
+func (w *backedUp) write(t *testing.T, name, text string) {
 	t.Helper()
 	file := filepath.Join(w.folder, name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -66,7 +66,7 @@ func (w *world) write(t *testing.T, name, text string) {
 }
 
 // backup runs the plan and returns the id of the snapshot.
-func (w *world) backup(t *testing.T) string {
+func (w *backedUp) backup(t *testing.T) string {
 	t.Helper()
 	var run struct{ ID string }
 	w.Owner.Post(t, "/plans/"+w.plan+"/start", nil, &run)
@@ -80,7 +80,7 @@ func (w *world) backup(t *testing.T) string {
 }
 
 // wait asks until something has one of the states.
-func (w *world) wait(t *testing.T, c *servertest.Client, path string, states ...string) (state string) {
+func (w *backedUp) wait(t *testing.T, c *servertest.Client, path string, states ...string) (state string) {
 	t.Helper()
 	for range 600 {
 		var v struct {
@@ -124,11 +124,11 @@ func same(t *testing.T, what string, got, want map[string]string) {
 	}
 }
 
-func (w *world) at(name string) string { return url.QueryEscape(filepath.Join(w.folder, name)) }
+func (w *backedUp) at(name string) string { return url.QueryEscape(filepath.Join(w.folder, name)) }
 
 func TestASnapshotIsBrowsedFolderByFolder(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		id := w.backup(t)
 		var names []string
 		cursor := ""
@@ -167,7 +167,7 @@ func TestASnapshotIsBrowsedFolderByFolder(t *testing.T) {
 
 func TestAFileIsDownloadedAsItWas(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		id := w.backup(t)
 		for name, want := range content(t, w.folder) {
 			a := w.Owner.Ask(t, "GET", "/snapshots/"+id+"/content?path="+w.at(name), nil)
@@ -194,7 +194,7 @@ func TestAFileIsDownloadedAsItWas(t *testing.T) {
 
 func TestFoldersAreDownloadedAsArchives(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		id := w.backup(t)
 		all := content(t, w.folder)
 		zipped := w.Owner.Ask(t, "GET", "/snapshots/"+id+"/download?format=zip&path="+w.at(""), nil)
@@ -217,7 +217,7 @@ func TestFoldersAreDownloadedAsArchives(t *testing.T) {
 }
 
 // unzip reads the files of an archive by their paths in the folder.
-func (w *world) unzip(t *testing.T, archive []byte) map[string]string {
+func (w *backedUp) unzip(t *testing.T, archive []byte) map[string]string {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {
@@ -242,7 +242,7 @@ func (w *world) unzip(t *testing.T, archive []byte) map[string]string {
 }
 
 // untar lets the program tar unpack an archive.
-func (w *world) untar(t *testing.T, archive []byte) map[string]string {
+func (w *backedUp) untar(t *testing.T, archive []byte) map[string]string {
 	t.Helper()
 	if _, err := tar.NewReader(bytes.NewReader(archive)).Next(); err != nil {
 		t.Fatalf("%v: %.200s", err, archive)
@@ -258,7 +258,7 @@ func (w *world) untar(t *testing.T, archive []byte) map[string]string {
 
 func TestTwoSnapshotsAreCompared(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		before := w.backup(t)
 		w.write(t, "a.txt", "second")
 		w.write(t, "new", "new")
@@ -280,7 +280,7 @@ func TestTwoSnapshotsAreCompared(t *testing.T) {
 
 func TestASnapshotIsDeletedUnlessItIsProtected(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		id := w.backup(t)
 		w.Owner.Post(t, "/snapshots/"+id+"/protect", nil, nil)
 		w.Owner.Ask(t, "DELETE", "/snapshots/"+id, nil).Refused(t, http.StatusConflict, "conflict")
@@ -307,7 +307,7 @@ func TestASnapshotIsDeletedUnlessItIsProtected(t *testing.T) {
 
 func TestWhoMayNotReadSnapshotsSeesNothingOfThem(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		id := w.backup(t)
 		paths := []string{"/entries", "/content?path=" + w.at("a.txt"), "/download", "/diff/" + id}
 		viewer := s.Person(t, "Vera Viewer", "viewer", "/project/"+w.project)
@@ -330,7 +330,7 @@ func TestWhoMayNotReadSnapshotsSeesNothingOfThem(t *testing.T) {
 
 func TestAGrantOfAModuleShowsJustItsPaths(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		hr := w.make(t, "/modules", map[string]any{"project": w.project, "source": w.source, "name": "HR", "paths": []string{filepath.Join(w.folder, "hr")}})
 		id := w.backup(t)
 		module := "/project/" + w.project + "/source/" + w.source + "/module/" + hr
@@ -362,7 +362,7 @@ func TestAGrantOfAModuleShowsJustItsPaths(t *testing.T) {
 
 func TestADownloadOfADamagedRepositoryNamesWhatIsLost(t *testing.T) {
 	s := servertest.Start(t, server.Options{}).Claim(t)
-	w := newWorld(t, s)
+	w := newBackedUp(t, s)
 	id := w.backup(t)
 	all := content(t, w.folder)
 	w.spoil(t)
@@ -380,7 +380,7 @@ func TestADownloadOfADamagedRepositoryNamesWhatIsLost(t *testing.T) {
 }
 
 // spoil changes bytes in all files of the repository that hold data. The server still has the folders in its cache.
-func (w *world) spoil(t *testing.T) {
+func (w *backedUp) spoil(t *testing.T) {
 	t.Helper()
 	var storage struct{ Location string }
 	w.Owner.Get(t, "/storages/"+w.storage, &storage)

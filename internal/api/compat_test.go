@@ -14,7 +14,7 @@ import (
 
 func TestTheShortRoutesAnswerOfBackups(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		hr := w.make(t, "/modules", map[string]any{"project": w.project, "source": w.source, "name": "HR Data", "paths": []string{filepath.Join(w.folder, "hr")}})
 		s.Owner.Ask(t, "GET", "/api/backup/download?plan="+w.plan, nil).Refused(t, http.StatusNotFound, "not-found")
 		first := w.backup(t)
@@ -59,7 +59,7 @@ func TestTheShortRoutesAnswerOfBackups(t *testing.T) {
 	})
 }
 
-func (w *world) verified(t *testing.T, id string) {
+func (w *backedUp) verified(t *testing.T, id string) {
 	t.Helper()
 	var v struct{ Health, Run, Level string }
 	w.Owner.Get(t, "/api/backup/verify/"+id+"?level=full", &v)
@@ -77,7 +77,7 @@ func (w *world) verified(t *testing.T, id string) {
 	}
 }
 
-func (w *world) schedules(t *testing.T, module string) {
+func (w *backedUp) schedules(t *testing.T, module string) {
 	t.Helper()
 	type schedule struct {
 		ID, Name, Frequency, Time, Type string

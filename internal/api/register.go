@@ -4,6 +4,7 @@ package api
 func (a *API) register() {
 	a.registerSession()
 	a.registerProfile()
+	a.registerPasskeys()
 	a.registerServer()
 	a.registerAudit()
 	a.registerAuditExport()

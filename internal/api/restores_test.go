@@ -29,7 +29,7 @@ type restore struct {
 }
 
 // planned plans a restore and waits for the plan.
-func (w *world) planned(t *testing.T, c *servertest.Client, body map[string]any) (r restore) {
+func (w *backedUp) planned(t *testing.T, c *servertest.Client, body map[string]any) (r restore) {
 	t.Helper()
 	c.Post(t, "/restores", body, &r)
 	w.wait(t, c, "/restores/"+r.ID, "planned")
@@ -38,7 +38,7 @@ func (w *world) planned(t *testing.T, c *servertest.Client, body map[string]any)
 }
 
 // apply applies a restore and waits for its end.
-func (w *world) apply(t *testing.T, c *servertest.Client, r restore) restore {
+func (w *backedUp) apply(t *testing.T, c *servertest.Client, r restore) restore {
 	t.Helper()
 	c.Post(t, "/restores/"+r.ID+"/apply", nil, nil)
 	w.wait(t, c, "/restores/"+r.ID, "done")
@@ -47,7 +47,7 @@ func (w *world) apply(t *testing.T, c *servertest.Client, r restore) restore {
 }
 
 // actions are those of the plan by the paths in the folder.
-func (w *world) actions(t *testing.T, c *servertest.Client, r restore, query string) map[string]string {
+func (w *backedUp) actions(t *testing.T, c *servertest.Client, r restore, query string) map[string]string {
 	t.Helper()
 	all, cursor := map[string]string{}, ""
 	for {
@@ -69,7 +69,7 @@ func (w *world) actions(t *testing.T, c *servertest.Client, r restore, query str
 
 func TestARestoreToAnotherFolderGivesEqualFiles(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		id := w.backup(t)
 		to := filepath.Join(t.TempDir(), "restored")
 		r := w.planned(t, w.Owner, map[string]any{"snapshot": id, "target": "folder", "folder": to})
@@ -97,7 +97,7 @@ func TestARestoreToAnotherFolderGivesEqualFiles(t *testing.T) {
 }
 
 // reports checks that both forms of a report tell of the hostile name, and of nothing that a spreadsheet computes.
-func (w *world) reports(t *testing.T, r restore) {
+func (w *backedUp) reports(t *testing.T, r restore) {
 	t.Helper()
 	lines := bytes.Split(bytes.TrimSpace(w.Owner.Ask(t, "GET", "/restores/"+r.ID+"/report", nil).Body), []byte("\n"))
 	for _, line := range lines {
@@ -127,7 +127,7 @@ func (w *world) reports(t *testing.T, r restore) {
 
 func TestARestoreOverTheOriginalDoesJustWhatWasDecided(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		w.write(t, "b.txt", "saved")
 		was := content(t, w.folder)
 		id := w.backup(t)
@@ -169,7 +169,7 @@ func TestARestoreOverTheOriginalDoesJustWhatWasDecided(t *testing.T) {
 
 func TestConflictsEndAsTheRestoreSays(t *testing.T) {
 	s := servertest.Start(t, server.Options{}).Claim(t)
-	w := newWorld(t, s)
+	w := newBackedUp(t, s)
 	id := w.backup(t)
 	w.write(t, "a.txt", "changed later")
 	for conflicts, want := range map[string]string{"never": "changed later", "if-newer": "changed later", "if-changed": "first", "overwrite": "first"} {
@@ -184,7 +184,7 @@ func TestConflictsEndAsTheRestoreSays(t *testing.T) {
 
 func TestARestoreIsForWhoMayAndWithinWhatTheyMay(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		w := newWorld(t, s)
+		w := newBackedUp(t, s)
 		hr := w.make(t, "/modules", map[string]any{"project": w.project, "source": w.source, "name": "HR", "paths": []string{filepath.Join(w.folder, "hr")}})
 		id := w.backup(t)
 		was := content(t, w.folder)
@@ -218,7 +218,7 @@ func TestARestoreIsForWhoMayAndWithinWhatTheyMay(t *testing.T) {
 
 func TestARestoreToItsPlaceStaysWithinItsSource(t *testing.T) {
 	s := servertest.Start(t, server.Options{}).Claim(t)
-	w := newWorld(t, s)
+	w := newBackedUp(t, s)
 	id := w.backup(t)
 	// The source is made smaller, as if the snapshot had been made by somebody who put more into it.
 	s.Owner.Patch(t, "/sources/"+w.source, map[string]any{"settings": map[string]string{"paths": filepath.Join(w.folder, "hr")}}, nil)
@@ -233,7 +233,7 @@ func TestARestoreToItsPlaceStaysWithinItsSource(t *testing.T) {
 
 func TestAPlanThatWasTamperedWithIsNotApplied(t *testing.T) {
 	s := servertest.Start(t, server.Options{}).Claim(t)
-	w := newWorld(t, s)
+	w := newBackedUp(t, s)
 	id := w.backup(t)
 	to := filepath.Join(t.TempDir(), "out")
 	r := w.planned(t, s.Owner, map[string]any{"snapshot": id, "target": "folder", "folder": to})

@@ -35,6 +35,7 @@ type Options struct {
 	Catalog  *catalog.Catalog
 	Speakers Speakers
 	RunEnded func(backstay.Run) // is told of each run that this process ended; may be nil
+	Address  func() string      // where the server is reached, until its settings say it
 	Data     string             // the folder of the server, for caches
 	Hostname string             // as snapshots say it
 	Version  string             // of the program, as snapshots say it

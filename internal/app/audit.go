@@ -77,7 +77,7 @@ func (a *App) AuditEvents(ctx context.Context, who backstay.Actor, q AuditQuery)
 		if err := t.allowAnywhere(backstay.ReadAudit); err != nil {
 			return err
 		}
-		q.Reach, _ = backstay.ReachOf(who, backstay.ReadAudit)
+		q.Reach, q.Denied = backstay.ReachOf(who, backstay.ReadAudit)
 		page, err = t.tx.AuditEvents(ctx, q)
 		return err
 	})
@@ -102,10 +102,23 @@ func (a *App) VerifyAudit(ctx context.Context, who backstay.Actor, outside []cha
 			}
 			heads = append(heads, head)
 		}
-		report, err = chain.Verify(ctx, auditEntries(t.tx.AllAuditEvents(ctx)), heads, a.auditKeys())
+		if report, err = chain.Verify(ctx, auditEntries(t.tx.AllAuditEvents(ctx)), heads, a.auditKeys()); err != nil || report.Problem != nil {
+			return err
+		}
+		report.Problem, err = t.cutOff(report)
 		return err
 	})
 	return report, err
+}
+
+// cutOff compares the end of the trail with the number that the next event is given by: it finds what was cut since the last signed head.
+func (t *task) cutOff(report chain.Report) (*chain.Problem, error) {
+	seq, hash, err := t.tx.AuditHead(t.ctx)
+	if err != nil || uint64(seq) == report.Entries && (seq == 0 || hash == report.Hash.String()) {
+		return nil, err
+	}
+	return &chain.Problem{Kind: chain.CutOff, First: report.Entries + 1, Last: uint64(seq),
+		Text: fmt.Sprintf("the trail ends with event %d, and there have been %d: its end was cut off or changed", report.Entries, seq)}, nil
 }
 
 // auditKeys are those that signed heads since the installation began.
@@ -131,9 +144,15 @@ func auditEntries(events iter.Seq2[backstay.AuditEvent, error]) iter.Seq2[chain.
 	}
 }
 
-// ExportAudit yields every event, the oldest first. That it was exported is an event itself.
+// ExportAudit yields every event, the oldest first, to whoever may see all of them. That it was exported is an event itself.
 func (a *App) ExportAudit(ctx context.Context, who backstay.Actor, since int64) (iter.Seq2[backstay.AuditEvent, error], error) {
-	err := a.change(ctx, who, "audit.exported", func(t *task) error { return t.allow(backstay.ExportAudit, backstay.System, "") })
+	err := a.change(ctx, who, "audit.exported", func(t *task) error {
+		if _, denied := backstay.ReachOf(who, backstay.ExportAudit); len(denied) > 0 {
+			t.asked = true
+			return backstay.Errorf(backstay.Denied, "a part of the audit trail is denied to you, and it is exported as a whole")
+		}
+		return t.allow(backstay.ExportAudit, backstay.Everywhere, "")
+	})
 	if err != nil {
 		return nil, err
 	}

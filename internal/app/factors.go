@@ -45,11 +45,15 @@ func (a *App) ChangePassword(ctx context.Context, who backstay.Actor, password s
 	if err != nil {
 		return err
 	}
+	const action = "auth.password-changed"
+	if err := a.look(ctx, who, action, func(t *task) error { return t.ownFresh("change your password") }); err != nil {
+		return err
+	}
 	hash, err := a.newPassword(ctx, u, password)
 	if err != nil {
 		return err
 	}
-	return a.change(ctx, who, "auth.password-changed", func(t *task) error {
+	return a.change(ctx, who, action, func(t *task) error {
 		if err := t.ownFresh("change your password"); err != nil {
 			return err
 		}
@@ -63,22 +67,31 @@ func (a *App) ChangePassword(ctx context.Context, who backstay.Actor, password s
 
 // ownFresh refuses unless the actor is a person in a session that was confirmed just now. Who has yet to set up a demanded factor may.
 func (t *task) ownFresh(what string) error {
+	if err := t.person(what); err != nil {
+		return err
+	}
+	if !t.who.Fresh {
+		return errConfirm(what)
+	}
+	return nil
+}
+
+// person refuses unless the actor is a person in a session. How somebody signs in is no business of programs, whatever their token allows.
+func (t *task) person(what string) error {
 	t.asked = true
 	switch {
 	case t.who.Kind == backstay.ActorNobody:
 		return t.free()
 	case t.who.Session == "":
 		return backstay.Errorf(backstay.Denied, "a token may not %s", what).WithHint("Sign in as a person.")
-	case !t.who.Fresh:
-		return errConfirm(what)
 	}
 	return nil
 }
 
 // Confirm makes the sign-in fresh: by a code where the person has a second factor, else by the password.
 func (a *App) Confirm(ctx context.Context, who backstay.Actor, password, code string) error {
-	if who.Session == "" {
-		return backstay.Errorf(backstay.Denied, "only a person in a session can confirm")
+	if err := a.look(ctx, who, "auth.confirmed", func(t *task) error { return t.person("confirm") }); err != nil {
+		return err
 	}
 	u, err := a.Profile(ctx, who)
 	if err != nil {
@@ -108,7 +121,12 @@ func (a *App) checkPassword(ctx context.Context, from backstay.Origin, u backsta
 	if err != nil {
 		return err
 	}
-	ok, _, err := a.Hasher.Verify(ctx, password, auth.Secret(hash))
+	ok := false
+	if hash == "" { // they sign in by something else
+		err = a.Hasher.Burn(ctx, password)
+	} else {
+		ok, _, err = a.Hasher.Verify(ctx, password, auth.Secret(hash))
+	}
 	if err != nil {
 		return explain(err, "password")
 	}

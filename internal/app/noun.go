@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,10 +28,11 @@ type Noun[T any, P record[T]] struct {
 	app          *App
 	Kind         string // as in audit events and scopes: "plan"
 	Read, Manage backstay.Permission
-	open         bool     // whoever signed in may read them
-	anywhere     bool     // whoever has Read somewhere may read them
-	global       bool     // one may belong to no project, but to the server itself
-	Filters      []string // columns that a list can be filtered by, beside the project and a part of the name
+	Erase        backstay.Permission // to delete one; by default Manage
+	open         bool                // whoever signed in may read them
+	anywhere     bool                // whoever has Read somewhere may read them
+	global       bool                // one may belong to no project, but to the server itself
+	Filters      []string            // columns that a list can be filtered by, beside the project and a part of the name
 	name         func(v P) string
 	scope        func(v P) backstay.Scope                // of nouns that are not placed; nil for those that are
 	prepare      func(t *task, v P, old *T) error        // checks and completes what is to be saved; old is nil for a new one; may be nil
@@ -144,12 +146,16 @@ func (n *Noun[T, P]) find(t *task, id string) (v T, err error) {
 		return v, err
 	}
 	t.on(n.Kind, id, n.name(&v))
-	err = n.mayRead(t, &v)
+	return v, unseen(n.mayRead(t, &v), n.Kind)
+}
+
+// unseen makes a denial one that doesn't tell that the thing is there.
+func unseen(err error, kind string) error {
 	var e *backstay.Error
 	if errors.As(err, &e) && e.Kind == backstay.Denied {
-		return v, hidden{e, n.Kind}
+		return hidden{e, kind}
 	}
-	return v, err
+	return err
 }
 
 // hidden is a refusal that must not tell that the thing is there.
@@ -278,7 +284,7 @@ func (n *Noun[T, P]) Delete(ctx context.Context, who backstay.Actor, id string, 
 		if err != nil {
 			return err
 		}
-		if err := n.allow(t, n.Manage, &old); err != nil {
+		if err := n.allow(t, cmp.Or(n.Erase, n.Manage), &old); err != nil {
 			return err
 		}
 		if version != 0 && P(&old).Base().Version != version {

@@ -68,6 +68,17 @@ func (t *task) guard(local bool) (*guard.Guard, error) {
 	return &guard.Guard{Allow: privateNetworks}, nil
 }
 
+// givenAgain refuses to send secrets that nobody may see to another place than they were given for: whoever moves it has to know them.
+func givenAgain(hidden, given map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(hidden)) {
+		if _, ok := given[name]; !ok {
+			return backstay.Errorf(backstay.Invalid, "it is at another place now: give the secret setting %q again", name).
+				WithHint("Secrets are sent to no other place than they were given for.").OnField("settings." + name)
+		}
+	}
+	return nil
+}
+
 // split takes the secrets out of settings and seals them together; those that are not given stay what they were.
 func (a *App) split(fields []settings.Field, given, old map[string]string, at secret.Place) (plain map[string]string, sealed string, err error) {
 	plain, hidden := map[string]string{}, maps.Clone(old)

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *App) repositories() *Noun[backstay.Repository, *backstay.Repository] {
-	return &Noun[backstay.Repository, *backstay.Repository]{app: a, Kind: "repository", Read: backstay.ReadSources, Manage: backstay.ManageRepository, Filters: []string{"storage"},
+	return &Noun[backstay.Repository, *backstay.Repository]{app: a, Kind: "repository", Read: backstay.ReadSources, Manage: backstay.ManageRepository, Erase: backstay.DeleteRepository, Filters: []string{"storage"},
 		name: func(r *backstay.Repository) string { return r.Name },
 		prepare: func(_ *task, r, old *backstay.Repository) error {
 			if old != nil && (r.Storage != old.Storage || r.Path != old.Path) {
@@ -23,12 +23,7 @@ func (a *App) repositories() *Noun[backstay.Repository, *backstay.Repository] {
 			r.Password, r.Adopt = "", false
 			return r.Check()
 		},
-		remove: func(t *task, r *backstay.Repository) error {
-			if err := t.allow(backstay.DeleteRepository, r.Scope, r.Owner); err != nil {
-				return err
-			}
-			return t.unplanned("repositories", r.ID)
-		},
+		remove: func(t *task, r *backstay.Repository) error { return t.unplanned("repositories", r.ID) },
 	}
 }
 

@@ -41,7 +41,7 @@ func (t *task) keepsOwnersOf(g, old *backstay.Group) error {
 		return err
 	}
 	for _, right := range rights {
-		if err := t.holds(right.Role, right.Scope); err != nil && right.Effect == backstay.Allow {
+		if err := t.holds(right.Role, right.Scope); err != nil { // of a denial, too: who leaves the group is free of it
 			return err
 		}
 	}
@@ -73,11 +73,17 @@ func (a *App) grants() *Noun[backstay.Grant, *backstay.Grant] {
 		Filters: []string{"subject", "role", "scope"},
 		name:    func(g *backstay.Grant) string { return string(g.Role) },
 		scope:   func(g *backstay.Grant) backstay.Scope { return g.Scope },
-		prepare: func(t *task, g, _ *backstay.Grant) error {
+		prepare: func(t *task, g, old *backstay.Grant) error {
 			if g.Effect == "" {
 				g.Effect = backstay.Allow
 			}
 			if err := g.Check(); err != nil {
+				return err
+			}
+			if err := t.allow(backstay.ManageGrants, g.Scope, ""); err != nil { // it may have been moved here
+				return err
+			}
+			if err := t.givesBack(old); err != nil {
 				return err
 			}
 			if err := t.isSubject(g); err != nil {
@@ -90,8 +96,20 @@ func (a *App) grants() *Noun[backstay.Grant, *backstay.Grant] {
 			return t.holds(role, g.Scope)
 		},
 		saved:  func(t *task, _, _ *backstay.Grant) error { return t.keepsAnOwner("") },
-		remove: func(t *task, g *backstay.Grant) error { return t.keepsAnOwnerWithout(g) },
+		remove: func(t *task, g *backstay.Grant) error { return errors.Join(t.givesBack(g), t.keepsAnOwnerWithout(g)) },
 	}
+}
+
+// givesBack refuses to take a denial away unless the actor has what it denies: else who is denied something could end that by themselves.
+func (t *task) givesBack(g *backstay.Grant) error {
+	if g == nil || g.Effect != backstay.Deny {
+		return nil
+	}
+	role, err := t.role(g.Role)
+	if err != nil {
+		return err
+	}
+	return t.holds(role, g.Scope)
 }
 
 // isSubject refuses a grant to nobody, and one that takes rights from an owner.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/auth"
@@ -50,7 +51,7 @@ func (a *App) Sessions(ctx context.Context, who backstay.Actor, user string) (al
 // ownOr lets a person do something with what is theirs, and others who have a permission.
 func (t *task) ownOr(user string, p backstay.Permission) error {
 	if user != "" && user == t.who.User {
-		return t.free()
+		return errors.Join(t.free(), t.person("see or change how you sign in"))
 	}
 	return t.allow(p, backstay.System, "")
 }
@@ -59,17 +60,18 @@ func (t *task) ownOr(user string, p backstay.Permission) error {
 func (a *App) EndSession(ctx context.Context, who backstay.Actor, id string) error {
 	return a.change(ctx, who, "auth.session-revoked", func(t *task) error {
 		t.on("session", id, "")
+		if err := t.person("end a session"); err != nil {
+			return err
+		}
 		s, err := db.Find[backstay.Session](ctx, t.tx, id)
 		if err != nil {
-			t.asked = true
 			return err
 		}
 		if who.Session != id {
 			if err := t.ownOr(s.User, backstay.ManageUsers); err != nil {
-				return hidden{explain(err, "session"), "session"}
+				return unseen(err, "session")
 			}
 		}
-		t.asked = true
 		return db.Delete[backstay.Session](ctx, t.tx, id)
 	})
 }
@@ -117,14 +119,20 @@ func (a *App) CreateToken(ctx context.Context, who backstay.Actor, token backsta
 // DeleteToken revokes an API token.
 func (a *App) DeleteToken(ctx context.Context, who backstay.Actor, id string) error {
 	return a.change(ctx, who, "auth.token-revoked", func(t *task) error {
+		t.on("token", id, "")
+		if err := t.free(); err != nil {
+			return err
+		}
 		token, err := db.Find[backstay.Token](ctx, t.tx, id)
 		if err != nil {
-			t.asked = true
 			return err
 		}
 		t.on("token", id, token.Name)
+		if who.Token != nil && who.Token.ID == id {
+			return db.Delete[backstay.Token](ctx, t.tx, id) // a program may give up its own
+		}
 		if err := t.ownOr(token.User, backstay.ManageUsers); err != nil {
-			return hidden{explain(err, "token"), "token"}
+			return unseen(err, "token")
 		}
 		return db.Delete[backstay.Token](ctx, t.tx, id)
 	})

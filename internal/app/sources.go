@@ -15,7 +15,7 @@ import (
 func (a *App) sources() *Noun[backstay.Source, *backstay.Source] {
 	return &Noun[backstay.Source, *backstay.Source]{app: a, Kind: "source", Read: backstay.ReadSources, Manage: backstay.ManageSources, Filters: []string{"kind"},
 		name: func(s *backstay.Source) string { return s.Name },
-		prepare: func(t *task, s, _ *backstay.Source) error {
+		prepare: func(t *task, s, before *backstay.Source) error {
 			if err := s.Check(); err != nil {
 				return err
 			}
@@ -26,6 +26,11 @@ func (a *App) sources() *Noun[backstay.Source, *backstay.Source] {
 			old, err := a.hidden(sourcePlace(s.ID), s.Sealed)
 			if err != nil {
 				return err
+			}
+			if before != nil && (before.Kind != s.Kind || before.Settings["location"] != s.Settings["location"]) {
+				if err := givenAgain(old, s.Settings); err != nil {
+					return err
+				}
 			}
 			g, err := t.guard(s.Local)
 			if err != nil {

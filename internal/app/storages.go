@@ -16,7 +16,7 @@ import (
 func (a *App) storages() *Noun[backstay.Storage, *backstay.Storage] {
 	return &Noun[backstay.Storage, *backstay.Storage]{app: a, Kind: "storage", Read: backstay.ReadSources, Manage: backstay.ManageStorages,
 		name: func(s *backstay.Storage) string { return s.Name },
-		prepare: func(t *task, s, _ *backstay.Storage) error {
+		prepare: func(t *task, s, before *backstay.Storage) error {
 			if err := s.Check(); err != nil {
 				return err
 			}
@@ -24,6 +24,11 @@ func (a *App) storages() *Noun[backstay.Storage, *backstay.Storage] {
 			old, err := a.hidden(storagePlace(s.ID), s.Sealed)
 			if err != nil {
 				return err
+			}
+			if before != nil && (before.Location != s.Location || !sameServer(before.Settings, s.Settings, old)) {
+				if err := givenAgain(old, s.Settings); err != nil {
+					return err
+				}
 			}
 			p, err := t.storagePlace(*s, old)
 			if err != nil {
@@ -42,6 +47,17 @@ func (a *App) storages() *Noun[backstay.Storage, *backstay.Storage] {
 			}
 		},
 	}
+}
+
+// sameServer reports whether settings send secrets to the same server in the same way. Any setting of a kind may say where that is, but for
+// the number of connections and the secrets themselves.
+func sameServer(before, now, hidden map[string]string) bool {
+	plain := func(all map[string]string) map[string]string {
+		all = maps.Clone(all)
+		maps.DeleteFunc(all, func(name, _ string) bool { _, secret := hidden[name]; return secret || name == "connections" })
+		return all
+	}
+	return maps.Equal(plain(before), plain(now))
 }
 
 func storagePlace(id string) secret.Place {

@@ -66,7 +66,7 @@ func (a *App) Profile(ctx context.Context, who backstay.Actor) (u backstay.User,
 // UpdateProfile changes the actor's own account; the e-mail address, which they sign in with, once the sign-in was confirmed.
 func (a *App) UpdateProfile(ctx context.Context, who backstay.Actor, patch []byte) (u backstay.User, err error) {
 	err = a.change(ctx, who, "profile.updated", func(t *task) error {
-		if err := t.free(); err != nil {
+		if err := errors.Join(t.free(), t.person("change your account")); err != nil {
 			return err
 		}
 		old, err := db.Find[backstay.User](ctx, t.tx, who.User)
@@ -77,7 +77,7 @@ func (a *App) UpdateProfile(ctx context.Context, who backstay.Actor, patch []byt
 		if u, err = patched(old, patch); err != nil {
 			return err
 		}
-		if who.Token != nil && u.Email != old.Email || !who.Fresh && u.Email != old.Email {
+		if !who.Fresh && u.Email != old.Email {
 			return errConfirm("change the address you sign in with")
 		}
 		u.Disabled = old.Disabled

@@ -16,6 +16,7 @@ type Use string
 const (
 	Session    Use = "session"    // in the cookie of a browser that signed in
 	Invitation Use = "invitation" // in the link that somebody is invited by
+	Ceremony   Use = "ceremony"   // in the cookie of a browser that is asked for a passkey
 )
 
 // NewTicket returns an id that can't be guessed (256 random bits, fit for cookies and links) and what is kept of it. Against

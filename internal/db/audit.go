@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"iter"
+	"path"
 	"strings"
 	"time"
 
@@ -51,6 +52,7 @@ func (tx *Tx) AuditMarks(ctx context.Context) (all []AuditMark, err error) {
 // AuditQuery says which events are wanted, the newest first.
 type AuditQuery struct {
 	Reach    []backstay.Reach // only what happened within
+	Denied   []backstay.Scope // nothing that happened within
 	Before   int64            // only events with a lower number; 0: from the newest on
 	Limit    int
 	Actor    string // id of a person
@@ -69,19 +71,20 @@ func (tx *Tx) AuditEvents(ctx context.Context, q AuditQuery) (page []backstay.Au
 	var may []string
 	var args []any
 	for _, r := range q.Reach {
-		condition := []string{"1 = 1"}
-		if project := r.Scope.Project(); project != "" {
-			condition, args = append(condition, "project = ?"), append(args, project)
+		condition, values := happenedIn(r.Scope)
+		if args = append(args, values...); r.Owner != "" {
+			condition, args = condition+" and actor = ?", append(args, r.Owner)
 		}
-		if r.Owner != "" {
-			condition, args = append(condition, "actor = ?"), append(args, r.Owner)
-		}
-		may = append(may, strings.Join(condition, " and "))
+		may = append(may, condition)
 	}
 	if len(may) == 0 {
 		return page, nil
 	}
 	s = s.Where("("+strings.Join(may, " or ")+")", args...)
+	for _, scope := range q.Denied {
+		condition, values := happenedIn(scope)
+		s = s.Where("not ("+condition+")", values...)
+	}
 	for _, c := range []struct {
 		is    bool
 		where string
@@ -98,6 +101,19 @@ func (tx *Tx) AuditEvents(ctx context.Context, q AuditQuery) (page []backstay.Au
 		}
 	}
 	return page, explain("list audit events", s.Scan(ctx))
+}
+
+// happenedIn is the condition that an event belongs to a scope. An event knows its project and the thing it is about: of a scope within a
+// project these are the events about that very thing.
+func happenedIn(scope backstay.Scope) (condition string, args []any) {
+	project := scope.Project()
+	switch {
+	case scope == backstay.Everywhere:
+		return "1 = 1", nil
+	case scope.IsWithinProject():
+		return "project = ? and object_id = ?", []any{project, path.Base(string(scope))}
+	}
+	return "project = ?", []any{project} // "" is that of the server
 }
 
 // AllAuditEvents yields every event, the oldest first, a thousand at a time.

@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
@@ -100,27 +101,44 @@ func openSQLite(file string) (*DB, error) {
 // migrate brings the tables up to date. Several processes may do so at once.
 func (d *DB) migrate(ctx context.Context) error {
 	dialect, files := goose.DialectSQLite3, must(fs.Sub(migrations, "migrations"))
+	options := []goose.ProviderOption{goose.WithVerbose(false), goose.WithDisableGlobalRegistry(true)}
 	if d.postgres {
 		dialect = goose.DialectPostgres
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks each second, for five minutes; SQLite has one writer anyway
+		if err != nil {
+			return fmt.Errorf("lock the migrations: %w", err)
+		}
+		options = append(options, goose.WithSessionLocker(locker))
 	}
-	p, err := goose.NewProvider(dialect, d.write.DB, files, goose.WithVerbose(false), goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(dialect, d.write.DB, files, options...)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
+	for last := int64(-1); ; {
+		has, err := up(ctx, p)
+		if err == nil || errors.Is(err, ErrNewer) || has <= last {
+			return err
+		}
+		last = has // with SQLite another process may have been faster: what it did is done, so look again
+	}
+}
+
+// up runs the migrations that are missing, and returns how far the tables were before.
+func up(ctx context.Context, p *goose.Provider) (has int64, err error) {
 	has, want, err := p.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("read the version of the database: %w", err)
+		return 0, fmt.Errorf("read the version of the database: %w", err)
 	}
 	if has > want {
-		return fmt.Errorf("%w: its tables have version %d, this program knows %d", ErrNewer, has, want)
+		return has, fmt.Errorf("%w: its tables have version %d, this program knows %d", ErrNewer, has, want)
 	}
 	if has == want {
-		return nil
+		return has, nil
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("bring the database up to date: %w", err)
+		return has, fmt.Errorf("bring the database up to date: %w", err)
 	}
-	return nil
+	return has, nil
 }
 
 func must[T any](v T, err error) T {

@@ -64,7 +64,7 @@ func List[T any](ctx context.Context, tx *Tx, q Query) (page []T, next string, e
 		q.Sort, q.Desc = "created_at", true
 	}
 	field := table.FieldMap[q.Sort]
-	if field == nil {
+	if !sortable(field) {
 		return nil, "", fmt.Errorf("%w: there is nothing called %q to sort by", ErrQuery, q.Sort)
 	}
 	q.Limit = max(1, min(q.Limit, MaxPage))
@@ -76,14 +76,15 @@ func List[T any](ctx context.Context, tx *Tx, q Query) (page []T, next string, e
 	if table.FieldMap["scope"] != nil {
 		query = within(query, q.Reach, q.Denied, table.FieldMap["owner"] != nil)
 	}
-	if query, err = after(query, q, field.StructField.Type); err != nil {
+	by := order(field)
+	if query, err = after(query, q, by, field.StructField.Type); err != nil {
 		return nil, "", err
 	}
 	direction := " asc"
 	if q.Desc {
 		direction = " desc"
 	}
-	if err := query.OrderExpr("?"+direction+", id"+direction, bun.Ident(q.Sort)).Limit(int64(q.Limit) + 1).Scan(ctx); err != nil {
+	if err := query.OrderExpr("?"+direction+", id"+direction, by).Limit(int64(q.Limit) + 1).Scan(ctx); err != nil {
 		return nil, "", explain("list", err)
 	}
 	if len(page) > q.Limit {
@@ -92,6 +93,33 @@ func List[T any](ctx context.Context, tx *Tx, q Query) (page []T, next string, e
 		next = encodeCursor(q, field.Value(last).Interface(), table.FieldMap["id"].Value(last).String())
 	}
 	return page, next, nil
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+// sortable reports whether a list can be sorted by a field: by plain values that people see. The cursor tells the value that a page ended
+// with, so that what is hidden must not be sorted by.
+func sortable(f *schema.Field) bool {
+	if f == nil || f.StructField.Tag.Get("json") == "-" {
+		return false
+	}
+	switch t := f.StructField.Type; t.Kind() {
+	case reflect.Pointer:
+		return t.Elem() == timeType
+	case reflect.Struct:
+		return t == timeType
+	case reflect.Slice, reflect.Map:
+		return false
+	}
+	return true
+}
+
+// order is what a list is sorted by. A time that is not there counts as before all others, since a comparison with NULL is never true.
+func order(f *schema.Field) schema.QueryWithArgs {
+	if f.StructField.Type.Kind() == reflect.Pointer {
+		return bun.SafeQuery("coalesce(?, ?)", bun.Ident(f.Name), time.Time{})
+	}
+	return bun.SafeQuery("?", bun.Ident(f.Name))
 }
 
 // Count returns how many records there are.
@@ -212,8 +240,13 @@ type cursor struct {
 }
 
 func encodeCursor(q Query, value any, id string) string {
-	if t, ok := value.(time.Time); ok {
+	switch t := value.(type) {
+	case time.Time:
 		value = t.UTC()
+	case *time.Time:
+		if value = (time.Time{}); t != nil {
+			value = t.UTC()
+		}
 	}
 	v, err := json.Marshal(value)
 	if err != nil {
@@ -224,7 +257,7 @@ func encodeCursor(q Query, value any, id string) string {
 }
 
 // after keeps what comes after the page before.
-func after(query *bun.SelectQuery, q Query, kind reflect.Type) (*bun.SelectQuery, error) {
+func after(query *bun.SelectQuery, q Query, by schema.QueryWithArgs, kind reflect.Type) (*bun.SelectQuery, error) {
 	if q.Cursor == "" {
 		return query, nil
 	}
@@ -244,5 +277,5 @@ func after(query *bun.SelectQuery, q Query, kind reflect.Type) (*bun.SelectQuery
 	if q.Desc {
 		compare = "(?, id) < (?, ?)"
 	}
-	return query.Where(compare, bun.Ident(q.Sort), value.Elem().Interface(), c.ID), nil
+	return query.Where(compare, by, value.Elem().Interface(), c.ID), nil
 }

@@ -33,7 +33,7 @@ func TestOlderDatabasesKeepTheirRows(t *testing.T) {
 			if err := d.Close(); err != nil {
 				t.Fatal(err)
 			}
-			after := rows(t, open(t, path), columns(t, open(t, path), before))
+			after := rows(t, openRaw(t, path), columns(t, openRaw(t, path), before))
 			if diff := cmp.Diff(before, after); diff != "" {
 				t.Errorf("rows (-before +after):\n%s", diff)
 			}
@@ -46,7 +46,7 @@ func TestOlderDatabasesKeepTheirRows(t *testing.T) {
 	}
 }
 
-func open(t *testing.T, path string) *sql.DB {
+func openRaw(t *testing.T, path string) *sql.DB {
 	t.Helper()
 	d, err := sql.Open("sqlite", path)
 	if err != nil {
@@ -63,7 +63,7 @@ func load(t *testing.T, path, dump string) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := open(t, path)
+	d := openRaw(t, path)
 	defer d.Close()
 	if _, err := d.ExecContext(t.Context(), string(text)); err != nil {
 		t.Fatal(err)

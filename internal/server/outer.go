@@ -42,6 +42,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
+		pace(w, r)
 		begun := s.opt.Clock.Now()
 		defer func() {
 			cause := recover()

@@ -48,7 +48,8 @@ const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	stopTimeout   = 10 * time.Second
-	hashesAtOnce  = 2 // each takes 64 MiB
+	maxHeader     = 64 << 10 // bytes
+	hashesAtOnce  = 2        // each takes 64 MiB
 )
 
 // Server is a running server.
@@ -96,7 +97,7 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("ask the name of this machine: %w", err)
 	}
 	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring,
-		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Speakers: speakers{opt.Clock, opt.Rand}, RunEnded: s.metrics.RunEnded, Data: opt.Data, Hostname: host, Version: opt.Version})
+		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Address: s.Address, Speakers: speakers{opt.Clock, opt.Rand}, RunEnded: s.metrics.RunEnded, Data: opt.Data, Hostname: host, Version: opt.Version})
 	if err := s.reseal(ctx, ring); err != nil {
 		return nil, err
 	}
@@ -166,7 +167,7 @@ func (s *Server) listen() (err error) {
 	if s.listener, err = net.Listen("tcp", s.opt.Listen); err != nil {
 		return backstay.Errorf(backstay.Failed, "listen on %s: %w", s.opt.Listen, err).WithHint("Is another server using the port? Choose one with --listen.")
 	}
-	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug)}
+	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug)}
 	if !s.secure {
 		return nil
 	}
@@ -279,7 +280,7 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("/openapi.json", a)
 	mux.Handle(api.Prefix+"/", a)
 	mux.Handle(api.CompatPrefix+"/", a)
-	return s.outer(a.Identify(mux, origin))
+	return s.outer(a.Identify(s.limitStrangers(mux), origin))
 }
 
 // health answers whether the server can do its work.

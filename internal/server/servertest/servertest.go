@@ -57,12 +57,15 @@ func (s *Server) Log() string {
 func (s *Server) errors() string {
 	var lines []string
 	for line := range strings.Lines(s.Log()) {
-		if !strings.Contains(line, `"level":"INFO"`) {
+		if !strings.Contains(line, `"level":"INFO"`) && !strings.Contains(line, `"level":"DEBUG"`) {
 			lines = append(lines, line)
 		}
 	}
 	return strings.Join(lines, "")
 }
+
+// Console is all that the console was told.
+func (s *Server) Console() string { return strings.Join(s.lines, "\n") }
 
 // ClaimCode is the code that the console was told, "" if none was.
 func (s *Server) ClaimCode() string {
@@ -98,7 +101,7 @@ func Start(t testing.TB, opt server.Options) *Server {
 	if opt.Rand == nil {
 		opt.Rand = rand.Reader
 	}
-	opt.Log = slog.New(slog.NewJSONHandler(&s.log, nil))
+	opt.Log = slog.New(slog.NewJSONHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	opt.Console = func(format string, args ...any) { s.lines = append(s.lines, fmt.Sprintf(format, args...)) }
 	running, err := server.Open(t.Context(), opt)
 	if err != nil {

@@ -1,0 +1,4 @@
+package api
+
+// Rights is the table of what each operation needs.
+var Rights = rights
