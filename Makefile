@@ -1,4 +1,4 @@
-.PHONY: help build run test lint bench soak docs install clean
+.PHONY: help build run tour test lint bench soak docs install clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -7,7 +7,10 @@ help: ## list the targets
 build: ## build bin/backstay
 	go build -trimpath -o bin/backstay ./cmd/backstay
 
-run: build ## build, then make a first backup and restore it, command by command
+run: build ## build, then start the server, with its data in backstay-data; Ctrl-C stops it
+	bin/backstay serve --data backstay-data
+
+tour: build ## build, then make a first backup and restore it without a server, command by command
 	scripts/first-run.sh
 
 test: build ## run every test of every module, after installing what they need
@@ -32,5 +35,5 @@ docs: ## write docs/reference anew from the commands, and docs/errors.md from th
 install: ## install backstay into GOBIN
 	go install -trimpath ./cmd/backstay
 
-clean: ## remove what was built, and the data of make run
-	rm -rf bin backstay-data
+clean: ## remove what was built, and the data of make run and make tour
+	rm -rf bin backstay-data backstay-tour

@@ -36,6 +36,7 @@ var edges = []edge{
 		why: "who somebody is is proved by values alone: a leaf, which has but the clock"},
 	{from: "internal/runner", to: "storage/* source/*", why: "the runner is handed its adapters"},
 	{from: "internal/catalog", to: ". storage/... source/... internal/...", why: "the catalogue is derived from repositories and knows nothing else"},
+	{from: "internal/client", to: "engine/... storage/... source/... internal/... cmd/...", why: "who asks a server knows its nouns and nothing of how it does things"},
 	{from: "internal/doctor/...", to: "internal/app/... internal/server internal/agent internal/client internal/db/... internal/kinds storage/* source/* internal/notify/* " + doors,
 		why: "errors are explained below all that shows them: what the use cases know is put on an error by its name"},
 }
@@ -68,6 +69,7 @@ var modules = []edge{
 	{to: "golang.org/x/time/...", from: "storage/limit", why: "the rate limiter of transfers"},
 	{to: "github.com/minio/minio-go/...", from: "storage/s3", why: "the client of S3"},
 	{to: "github.com/danielgtaylor/huma/...", from: "internal/api", why: "operations with their description in OpenAPI"},
+	{to: "github.com/prometheus/client_golang/...", from: "internal/metrics", why: "the form in which Prometheus reads numbers"},
 	{to: "github.com/uptrace/bun/...", from: "internal/db", why: "rows of two kinds of database as structs"},
 	{to: "github.com/pressly/goose/...", from: "internal/db", why: "migrations"},
 	{to: "github.com/jackc/pgx/...", from: "internal/db internal/catalog test/servers", why: "PostgreSQL"},

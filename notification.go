@@ -25,20 +25,21 @@ func (s Severity) AtLeast(least Severity) bool {
 	return max(0, slices.Index(severities, s)) >= max(0, slices.Index(severities, least))
 }
 
-// NotificationRule says what somebody is told of, by which channel, and when.
+// NotificationRule says what somebody is told of, by which channel, and when. One that belongs to no project is the server's own: it is about
+// the events of all projects, and those of the server itself.
 type NotificationRule struct {
-	ID      string `json:"id"`
-	Project string `json:"project"`        // its id
-	Plan    string `json:"plan,omitempty"` // its id; "": events of all plans, and those of none
-	User    string `json:"user,omitempty"` // the id of the person whose own rule it is; "": the project's
-	Channel string `json:"channel"`        // the id of the channel
+	Record
+	Placed
+	Plan    string `json:"plan,omitempty" doc:"The id of a plan; none: events of all plans, and those of none"`
+	User    string `json:"user,omitempty" doc:"The id of the person whose own rule it is, who is told only of what they may see; none: the project's"`
+	Channel string `json:"channel" doc:"The id of the channel"`
 
-	Events      []string `json:"events"`       // names such as "run.failed", families such as "run.*", or "*"
-	MinSeverity Severity `json:"min_severity"` // of less nobody is told; "" stands for info
+	Events      []string `json:"events" minItems:"1" doc:"Names such as run.failed, families such as run.*, or *"`
+	MinSeverity Severity `json:"min_severity,omitempty" enum:"info,warning,error,critical" doc:"Of less nobody is told; none stands for info"`
 
-	Quiet         *QuietHours `json:"quiet,omitempty"`
-	Digest        *Digest     `json:"digest,omitempty"`         // nil: each message by itself
-	ReminderHours int         `json:"reminder_hours,omitempty"` // between reminders while an alert is open; 0: none
+	Quiet         *QuietHours `json:"quiet,omitempty" doc:"When messages wait"`
+	Digest        *Digest     `json:"digest,omitempty" doc:"Messages are gathered; none: each comes by itself"`
+	ReminderHours int         `json:"reminder_hours,omitempty" minimum:"0" maximum:"744" doc:"Between reminders while an alert is open; 0: none"`
 }
 
 // QuietHours are when nobody is to be disturbed, each day: messages wait for their end.
@@ -88,12 +89,10 @@ const maxReminderHours = 31 * 24
 // Check returns an Error of kind Invalid that says what in the rule makes no sense.
 func (r NotificationRule) Check() error {
 	switch {
-	case r.Project == "":
-		return Errorf(Invalid, "a notification rule belongs to a project")
 	case r.Channel == "":
-		return Errorf(Invalid, "a notification rule needs a channel")
+		return Errorf(Invalid, "a notification rule needs a channel").OnField("channel")
 	case len(r.Events) == 0:
-		return Errorf(Invalid, "a notification rule names at least one event").WithHint(`"*" stands for all of them, "run.*" for those about runs.`)
+		return Errorf(Invalid, "a notification rule names at least one event").WithHint(`"*" stands for all of them, "run.*" for those about runs.`).OnField("events")
 	case r.MinSeverity != "" && !slices.Contains(severities, r.MinSeverity):
 		return Errorf(Invalid, "severity %q: want info, warning, error or critical", string(r.MinSeverity))
 	case r.ReminderHours < 0 || r.ReminderHours > maxReminderHours:

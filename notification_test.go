@@ -9,7 +9,7 @@ import (
 
 // rule is one in which everything is used and right.
 func rule() NotificationRule {
-	return NotificationRule{ID: "r", Project: "p", Channel: "c", Events: []string{"run.failed", "run.*", "*"}, MinSeverity: SeverityWarning,
+	return NotificationRule{Record: Record{ID: "r"}, Placed: Placed{Project: "p"}, Channel: "c", Events: []string{"run.failed", "run.*", "*"}, MinSeverity: SeverityWarning,
 		Quiet:  &QuietHours{From: "22:00", To: "07:00", Zone: "Europe/Berlin", CriticalPasses: true},
 		Digest: &Digest{Every: DigestDaily, At: "08:00", Zone: "America/New_York"}, ReminderHours: 24}
 }
@@ -18,14 +18,13 @@ func TestARuleThatMakesSensePasses(t *testing.T) {
 	if err := rule().Check(); err != nil {
 		t.Errorf("Check = %v", err)
 	}
-	if err := (NotificationRule{Project: "p", Channel: "c", Events: []string{"*"}}).Check(); err != nil {
+	if err := (NotificationRule{Placed: Placed{Project: "p"}, Channel: "c", Events: []string{"*"}}).Check(); err != nil {
 		t.Errorf("Check of the least rule = %v", err)
 	}
 }
 
 func TestARuleThatMakesNoSenseIsRefused(t *testing.T) {
 	for what, spoil := range map[string]func(*NotificationRule){
-		"belongs to a project": func(r *NotificationRule) { r.Project = "" },
 		"needs a channel":      func(r *NotificationRule) { r.Channel = "" },
 		"at least one event":   func(r *NotificationRule) { r.Events = nil },
 		`event "run"x"`:        func(r *NotificationRule) { r.Events = []string{`run"x`} },
@@ -72,7 +71,7 @@ func TestSeveritiesHaveAnOrder(t *testing.T) {
 }
 
 func TestARuleIsReadBackFromItsJSON(t *testing.T) {
-	const want = `{"id":"r","project":"p","channel":"c","events":["run.failed","run.*","*"],"min_severity":"warning",` +
+	const want = `{"id":"r","created_at":"0001-01-01T00:00:00Z","updated_at":"0001-01-01T00:00:00Z","version":0,"project":"p","scope":"","channel":"c","events":["run.failed","run.*","*"],"min_severity":"warning",` +
 		`"quiet":{"from":"22:00","to":"07:00","zone":"Europe/Berlin","critical_passes":true},` +
 		`"digest":{"every":"daily","at":"08:00","zone":"America/New_York"},"reminder_hours":24}`
 	got, err := json.Marshal(rule())

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# A first backup and its way back, in a folder of its own (./backstay-data, or the first argument). Each command is printed
+# A first backup and its way back, in a folder of its own (./backstay-tour, or the first argument). Each command is printed
 # before it runs, so that it can be typed again. It may be run any number of times: the repository then gets one more snapshot.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-data=${1:-backstay-data}
+data=${1:-backstay-tour}
 say() { printf '\n# %s\n' "$*"; }
 run() {
 	printf '$'

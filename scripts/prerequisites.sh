@@ -17,6 +17,9 @@ need /usr/sbin/sshd openssh-server
 need ssh openssh-client
 need rclone rclone
 need jq jq # the guides show it
+need curl curl
+need sqlite3 sqlite3 # tests change the server's database behind its back
+need openssl openssl
 # File systems that are mounted to restore to them; a kernel of its own for those that this one may not have.
 need /usr/sbin/mkfs.ext4 e2fsprogs
 need /usr/sbin/mkfs.xfs xfsprogs

@@ -75,6 +75,16 @@ func Folder(ctx context.Context, r *repo.Repo, root crypto.ID, sub string) (cryp
 	return id, err
 }
 
+// Find returns the node at the path sub of the tree root; of root itself one that has nothing but its subtree. The error wraps
+// storage.ErrNotFound if there is none.
+func Find(ctx context.Context, r *repo.Repo, root crypto.ID, sub string) (*tree.Node, error) {
+	id, n, err := find(ctx, r, root, sub)
+	if err == nil && n == nil {
+		n = &tree.Node{Meta: entry.Meta{Type: entry.Dir}, Subtree: id}
+	}
+	return n, err
+}
+
 // find follows the path sub from root. It returns the tree of a directory, or the node of anything else.
 func find(ctx context.Context, r *repo.Repo, root crypto.ID, sub string) (crypto.ID, *tree.Node, error) {
 	parts := strings.FieldsFunc(sub, func(c rune) bool { return c == '/' })

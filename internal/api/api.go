@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -101,12 +102,20 @@ type operation struct {
 	filters          []string
 }
 
+// full is the path of the operation. One that begins with /api is so already.
+func (op operation) full() string {
+	if strings.HasPrefix(op.path, "/api/") {
+		return op.path
+	}
+	return Prefix + op.path
+}
+
 // none is an answer without a body.
 type none struct{}
 
 // handle registers one operation.
 func handle[I, O any](a *API, op operation, fn func(ctx context.Context, in *I) (*O, error)) {
-	o := huma.Operation{OperationID: op.id, Method: op.method, Path: Prefix + op.path, Summary: op.summary, Description: op.help, Tags: []string{op.tag},
+	o := huma.Operation{OperationID: op.id, Method: op.method, Path: op.full(), Summary: op.summary, Description: op.help, Tags: []string{op.tag},
 		DefaultStatus: op.status, MaxBodyBytes: maxBody, RejectUnknownQueryParameters: len(op.filters) == 0, Metadata: map[string]any{"filters": op.filters}}
 	if !op.open {
 		o.Security = []map[string][]string{{"session": {}}, {"token": {}}}

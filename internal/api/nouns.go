@@ -38,6 +38,12 @@ func (p *page) Resolve(ctx huma.Context) []error {
 			p.filters[name] = value
 		}
 	}
+	url := ctx.URL()
+	for name := range url.Query() {
+		if !slices.Contains(names, name) && !slices.Contains([]string{"limit", "cursor", "sort", "project", "search"}, name) {
+			return []error{&huma.ErrorDetail{Location: name, Message: "there is nothing called so to filter by; known are " + strings.Join(names, ", ")}} // all would look as if they had it
+		}
+	}
 	return nil
 }
 

@@ -33,9 +33,11 @@ type Options struct {
 	Ring     *secret.Ring // the keys outside of the database
 	Places   Places
 	Catalog  *catalog.Catalog
-	Data     string // the folder of the server, for caches
-	Hostname string // as snapshots say it
-	Version  string // of the program, as snapshots say it
+	Speakers Speakers
+	RunEnded func(backstay.Run) // is told of each run that this process ended; may be nil
+	Data     string             // the folder of the server, for caches
+	Hostname string             // as snapshots say it
+	Version  string             // of the program, as snapshots say it
 }
 
 // App holds the use cases. Its methods may be called from any goroutine.
@@ -53,6 +55,11 @@ type App struct {
 	Plans        *Noun[backstay.Plan, *backstay.Plan]
 	Runs         *Noun[backstay.Run, *backstay.Run]
 	Snapshots    *Noun[backstay.Snapshot, *backstay.Snapshot]
+	Channels     *Noun[backstay.Channel, *backstay.Channel]
+	Rules        *Noun[backstay.NotificationRule, *backstay.NotificationRule]
+	Deliveries   *Noun[backstay.Delivery, *backstay.Delivery]
+	Alerts       *Noun[backstay.Alert, *backstay.Alert]
+	Restores     *Noun[backstay.Restore, *backstay.Restore]
 	box          *secret.Box
 	watch        watch
 	claim        auth.Digest // of the code that makes the first account; "" once there is one
@@ -64,6 +71,8 @@ func New(opt Options) *App {
 	a.Users, a.Groups, a.Roles, a.Grants, a.Projects = a.users(), a.groups(), a.roles(), a.grants(), a.projects()
 	a.Sources, a.Modules, a.Storages, a.Repositories = a.sources(), a.modules(), a.storages(), a.repositories()
 	a.Plans, a.Runs, a.Snapshots = a.plans(), a.runs(), a.snapshots()
+	a.Channels, a.Rules, a.Deliveries, a.Alerts = a.channels(), a.rules(), a.deliveries(), a.alerts()
+	a.Restores = a.restores()
 	return a
 }
 

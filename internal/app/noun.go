@@ -29,6 +29,7 @@ type Noun[T any, P record[T]] struct {
 	Read, Manage backstay.Permission
 	open         bool     // whoever signed in may read them
 	anywhere     bool     // whoever has Read somewhere may read them
+	global       bool     // one may belong to no project, but to the server itself
 	Filters      []string // columns that a list can be filtered by, beside the project and a part of the name
 	name         func(v P) string
 	scope        func(v P) backstay.Scope                // of nouns that are not placed; nil for those that are
@@ -46,7 +47,7 @@ func (n *Noun[T, P]) Create(ctx context.Context, who backstay.Actor, v T) (T, er
 		n.app.stamp(p.Base())
 		if pl, ok := any(p).(placed); ok {
 			place := pl.Place()
-			place.Owner, place.Scope = who.User, backstay.ProjectScope(place.Project).Of(n.Kind, p.Base().ID)
+			place.Owner, place.Scope = who.User, n.home(place.Project).Of(n.Kind, p.Base().ID)
 		}
 		t.on(n.Kind, p.Base().ID, n.name(p))
 		if err := n.allow(t, n.Manage, p); err != nil {
@@ -60,6 +61,14 @@ func (n *Noun[T, P]) Create(ctx context.Context, who backstay.Actor, v T) (T, er
 	return v, err
 }
 
+// home is where what belongs to a project lies, or to none.
+func (n *Noun[T, P]) home(project string) backstay.Scope {
+	if project == "" && n.global {
+		return backstay.System
+	}
+	return backstay.ProjectScope(project)
+}
+
 // stamp makes a record a new one.
 func (a *App) stamp(r *backstay.Record) {
 	now := a.now()
@@ -68,7 +77,7 @@ func (a *App) stamp(r *backstay.Record) {
 
 // save writes a new or a changed one.
 func (n *Noun[T, P]) save(t *task, v P, old *T) error {
-	if pl, ok := any(v).(placed); ok && old == nil {
+	if pl, ok := any(v).(placed); ok && old == nil && !(n.global && pl.Place().Project == "") {
 		if _, err := db.Find[backstay.Project](t.ctx, t.tx, pl.Place().Project); err != nil {
 			return missing(err, "project", "project")
 		}

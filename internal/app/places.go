@@ -49,6 +49,8 @@ type Places interface {
 	LocalPath(p Place) (string, bool)
 	// OpenSource returns the source and the paths that its snapshots say.
 	OpenSource(p Place, part source.Part, notice func(string)) (source.Source, []string, error)
+	// OpenTarget returns a folder of this machine that files are restored to, "/" for where they came from; conflicts are as in a restore.
+	OpenTarget(folder, conflicts string) source.Restorer
 }
 
 // privateNetworks are those that a server may be let into: none of them holds what only the server's own machine may reach.

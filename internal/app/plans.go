@@ -166,6 +166,9 @@ func (a *App) StartDue(ctx context.Context) (started int, err error) {
 // recordMissed writes the events of runs that were missed: as the last thing of a transaction, since nobody else can write one from then on.
 func (a *App) recordMissed(ctx context.Context, tx *db.Tx, missed []backstay.Run) error {
 	for _, run := range missed {
+		if err := a.ended(ctx, tx, run); err != nil {
+			return err
+		}
 		t := a.task(ctx, backstay.Server, "schedule.missed")
 		t.tx, t.event.Project, t.event.Run = tx, run.Project, run.ID
 		t.on("plan", run.Plan, "")

@@ -124,6 +124,8 @@ func (r *rig) process(clocks ...*wall) *app.App {
 // places is an app.Places of the rig.
 type places struct{ r *rig }
 
+func (places) OpenTarget(string, string) source.Restorer { return nil }
+
 func (places) StorageKinds() []app.Kind                         { return nil }
 func (places) SourceKinds() []app.Kind                          { return nil }
 func (places) CheckStorage(app.Place) ([]settings.Field, error) { return nil, nil }

@@ -54,7 +54,7 @@ func (a *App) CancelRun(ctx context.Context, who backstay.Actor, id string) (run
 			ended.State, ended.EndedAt, ended.UpdatedAt, ended.Cancel = backstay.Stopped, &now, now, true
 			if err := db.Update(ctx, t.tx, &ended); !errors.Is(err, db.ErrChanged) {
 				run = ended
-				return err
+				return errors.Join(err, t.follow(run))
 			} // somebody has claimed it just now
 		case run.State.Ended():
 			return backstay.Errorf(backstay.Conflict, "the run is over already")
@@ -155,17 +155,20 @@ func (a *App) fill(run *backstay.Run, project string, repositories []string, tri
 }
 
 // endRun records how a run ended, with its audit event and what follows from it. It reports false if the run is no longer this claim's.
-func (a *App) endRun(ctx context.Context, tx *db.Tx, run backstay.Run, state backstay.RunState) (bool, error) {
+func (a *App) endRun(ctx context.Context, tx *db.Tx, run *backstay.Run, state backstay.RunState) (bool, error) {
 	now := a.now()
 	run.State, run.EndedAt, run.UpdatedAt, run.LeaseUntil, run.Figures.Item = state, &now, now, nil, ""
-	mine, err := tx.EndRun(ctx, run)
+	mine, err := tx.EndRun(ctx, *run)
 	if err != nil || !mine {
 		return false, err
 	}
 	t := a.task(ctx, backstay.Server, string(run.Kind)+"."+string(state))
 	t.tx, t.event.Run, t.event.Project = tx, run.ID, run.Project
 	t.on("run", run.ID, string(run.Kind))
-	if err := t.follow(run); err != nil {
+	if err := t.follow(*run); err != nil {
+		return true, err
+	}
+	if err := a.ended(ctx, tx, *run); err != nil {
 		return true, err
 	}
 	result, reason := backstay.ResultAllowed, ""
@@ -177,6 +180,9 @@ func (a *App) endRun(ctx context.Context, tx *db.Tx, run backstay.Run, state bac
 
 // follow enqueues what follows from the end of a run.
 func (t *task) follow(run backstay.Run) error {
+	if run.Kind == backstay.RunRestore {
+		return t.endRestore(run)
+	}
 	var p backstay.Plan
 	if run.Plan != "" {
 		var err error

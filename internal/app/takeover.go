@@ -18,10 +18,10 @@ const Look = time.Second
 type watch struct {
 	mu   sync.Mutex
 	mine map[string]bool // the runs that this process works on: it knows of itself that it is there
-	seen map[string]sight
+	seen map[string]glance
 }
 
-type sight struct {
+type glance struct {
 	fence int64
 	lease time.Time
 	looks int // in a row in which nothing changed
@@ -47,9 +47,9 @@ func (w *watch) end(run string) {
 func (w *watch) look(working []backstay.Run) (lost []backstay.Run) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	seen := map[string]sight{}
+	seen := map[string]glance{}
 	for _, run := range working {
-		now := sight{fence: run.Fence}
+		now := glance{fence: run.Fence}
 		if run.LeaseUntil != nil {
 			now.lease = *run.LeaseUntil
 		}
@@ -82,38 +82,39 @@ func (a *App) TakeOver(ctx context.Context) (taken int, err error) {
 	if len(lost) == 0 {
 		return 0, nil
 	}
+	var ended []backstay.Run
 	err = a.DB.Write(ctx, func(tx *db.Tx) error {
-		taken, err = a.takeOver(ctx, tx, lost)
+		ended, err = a.takeOver(ctx, tx, lost)
 		return err
 	})
 	if err != nil {
 		return 0, explain(err, "run")
 	}
-	return taken, nil
+	a.observe(ended...)
+	return len(ended), nil
 }
 
 // takeOver takes all runs before it ends the first one: nobody else's audit event can come between from then on.
-func (a *App) takeOver(ctx context.Context, tx *db.Tx, lost []backstay.Run) (taken int, err error) {
-	var ours []backstay.Run
+func (a *App) takeOver(ctx context.Context, tx *db.Tx, lost []backstay.Run) (ours []backstay.Run, err error) {
 	for _, run := range lost {
 		took, err := tx.TakeRun(ctx, &run)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if took {
 			ours = append(ours, run)
 		}
 	}
-	for _, run := range ours {
-		state := backstay.RunFailed
+	for i := range ours {
+		run, state := &ours[i], backstay.RunFailed
 		if run.Cancel {
 			state = backstay.Stopped
 		}
 		run.Failure = &backstay.Failure{Code: goneCode, Text: fmt.Sprintf("the process %s that worked on it is gone", run.Worker),
 			Hint: "What was saved is kept: the next run goes on from there."}
 		if _, err := a.endRun(ctx, tx, run, state); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	return len(ours), nil
+	return ours, nil
 }

@@ -164,6 +164,7 @@ func (e *execution) perform(ctx context.Context) (backstay.RunState, error) {
 	kinds := map[backstay.RunKind]func(*execution, context.Context) (backstay.RunState, error){
 		backstay.RunBackup: (*execution).backup, backstay.RunVerification: (*execution).verify, backstay.RunForget: (*execution).forget,
 		backstay.RunPrune: (*execution).prune, backstay.RunCatalogue: (*execution).catalogue,
+		backstay.RunRestore: (*execution).restore,
 	}
 	do, ok := kinds[e.run.Kind]
 	if !ok {
@@ -231,11 +232,12 @@ func (e *execution) take() (backstay.Run, []backstay.RunLine) {
 // end records how the run ended.
 func (e *execution) end(ctx context.Context, state backstay.RunState) error {
 	run, lines := e.take()
-	err := e.app.DB.Write(ctx, func(tx *db.Tx) error {
+	mine := false
+	err := e.app.DB.Write(ctx, func(tx *db.Tx) (err error) {
 		if err := tx.AddLines(ctx, lines); err != nil {
 			return err
 		}
-		mine, err := e.app.endRun(ctx, tx, run, state)
+		mine, err = e.app.endRun(ctx, tx, &run, state)
 		if err == nil && !mine {
 			err = errLost // and nothing of this is written
 		}
@@ -243,6 +245,9 @@ func (e *execution) end(ctx context.Context, state backstay.RunState) error {
 	})
 	if err != nil && !errors.Is(err, errLost) {
 		return explain(err, "run")
+	}
+	if mine {
+		e.app.observe(run)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/engine/tree"
 	"github.com/backstay/backstay/entry"
+	"github.com/backstay/backstay/internal/archive"
 	"github.com/backstay/backstay/progress"
 )
 
@@ -33,8 +34,7 @@ is the whole snapshot. A tar archive keeps owners, links, devices and extended a
   backstay dump 02fa565f / --archive zip --target all.zip -r /srv/backup`,
 		Args: wants(2, 2, "a snapshot and a path in it"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			newArchive, ok := archives()[format]
-			if !ok {
+			if _, ok := archive.New(format, io.Discard); !ok {
 				return usageError(cmd, "archive %q is neither tar nor zip", format)
 			}
 			return p.withRepo(cmd, reading, func(ctx context.Context, r *repo.Repo) error {
@@ -49,7 +49,7 @@ is the whole snapshot. A tar archive keeps owners, links, devices and extended a
 				if err != nil {
 					return err
 				}
-				d := dumper{p: p, r: r, s: s, name: clean(args[1]), newArchive: newArchive}
+				d := dumper{p: p, r: r, s: s, name: clean(args[1]), format: format}
 				return d.to(ctx, file, n)
 			})
 		},
@@ -63,12 +63,12 @@ is the whole snapshot. A tar archive keeps owners, links, devices and extended a
 
 // dumper writes one thing of a snapshot.
 type dumper struct {
-	p          *program
-	r          *repo.Repo
-	s          *snapshot.Snapshot
-	name       string // cleaned
-	newArchive func(io.Writer) archive
-	lost       int
+	p      *program
+	r      *repo.Repo
+	s      *snapshot.Snapshot
+	name   string // cleaned
+	format string
+	lost   int
 }
 
 // to writes to standard output, or to a new file that is removed again if that doesn't succeed.
@@ -106,7 +106,7 @@ func (d *dumper) file(ctx context.Context, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if _, err := copyContent(ctx, w, e); err != nil {
+		if _, err := archive.Copy(ctx, w, e); err != nil {
 			return fmt.Errorf("dump %q: %w", "/"+d.name, err)
 		}
 	}
@@ -115,10 +115,10 @@ func (d *dumper) file(ctx context.Context, w io.Writer) error {
 
 // folder writes an archive. What can't be read is reported and, as far as the archive allows, left out.
 func (d *dumper) folder(ctx context.Context, w io.Writer) error {
-	a := d.newArchive(w)
+	a, _ := archive.New(d.format, w) // it was asked for before
 	for e, err := range restorer.Entries(ctx, d.r, d.s.Tree, restorer.Options{Sub: d.name}) {
 		if err == nil {
-			err = a.add(ctx, path.Join(d.name, e.Path), e)
+			err = a.Add(ctx, path.Join(d.name, e.Path), e)
 		}
 		var lost *entry.Error
 		switch {
@@ -130,15 +130,5 @@ func (d *dumper) folder(ctx context.Context, w io.Writer) error {
 			return fmt.Errorf("dump %q: %w", "/"+d.name, err)
 		}
 	}
-	return cmp.Or(a.close(), unreadable(d.lost))
-}
-
-// copyContent writes the content of a file.
-func copyContent(ctx context.Context, w io.Writer, e entry.Entry) (n int64, err error) {
-	content, err := e.Content.Open(ctx)
-	if err != nil {
-		return 0, err
-	}
-	n, err = io.Copy(w, content)
-	return n, errors.Join(err, content.Close())
+	return cmp.Or(a.Close(), unreadable(d.lost))
 }

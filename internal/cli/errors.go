@@ -34,6 +34,8 @@ func exitCodes() []exitCode {
 		{2, backstay.Invalid, "the command line makes no sense, such as an unknown flag"},
 		{3, backstay.Partial, "it was finished, but some files could not be read or restored"},
 		{4, backstay.Dropped, "it was finished, but not in every repository"},
+		{5, backstay.SignIn, "nobody is signed in at the server, or the session is over"},
+		{6, backstay.Denied, "the server does not allow it"},
 		{10, backstay.NoRepository, "there is no repository at the location"},
 		{11, backstay.Locked, "the repository is locked by another program"},
 		{12, backstay.WrongPassword, "the password is wrong"},
@@ -46,6 +48,9 @@ func exitCodes() []exitCode {
 const brokenPipe backstay.Kind = "broken-pipe"
 
 func codeOf(k backstay.Kind) int {
+	if k == backstay.Unconfirmed { // for a program the same: a person has to sign in, once more
+		k = backstay.SignIn
+	}
 	for _, c := range exitCodes() {
 		if c.number != 0 && c.kind == k {
 			return c.number

@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "newrepo": quickRepo(t)}
 	maps.Copy(cmds, s3Commands(t))
 	maps.Copy(cmds, serverCommands(t))
+	maps.Copy(cmds, ownCommands(t))
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,

@@ -42,10 +42,22 @@ secret.key in the data folder, which is made by the first start. Keep a copy of 
 	f.BoolVar(&opt.Rotate, "rotate-key", false, "make a new key for the secrets in the database, and seal them anew with it")
 	f.IntVar(&opt.Runs, "runs", 2, "how many `RUNS` are at work at the same time")
 	f.StringVar(&level, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn or error")
-	return cmd
+	return withCodes(cmd, 0, 1, 2)
 }
 
 func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) error {
+	if err := p.serverOptions(cmd, &opt, level); err != nil {
+		return err
+	}
+	s, err := server.Open(cmd.Context(), opt)
+	if err != nil {
+		return err
+	}
+	return s.Serve(cmd.Context())
+}
+
+// serverOptions completes the options of a process that works on the server's database, from the environment.
+func (p *program) serverOptions(cmd *cobra.Command, opt *server.Options, level string) error {
 	if (opt.CertFile == "") != (opt.KeyFile == "") {
 		return usageError(cmd, "--tls-certificate and --tls-key belong together")
 	}
@@ -77,11 +89,7 @@ func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) er
 	opt.Console = func(format string, args ...any) {
 		_, _ = fmt.Fprintf(p.sys.Stdout, format+"\n", args...) // a console that is gone needs no words
 	}
-	s, err := server.Open(cmd.Context(), opt)
-	if err != nil {
-		return err
-	}
-	return s.Serve(cmd.Context())
+	return nil
 }
 
 // dataFolder is where the server of a person keeps what belongs to it.

@@ -20,15 +20,18 @@ func (p *program) newStorage() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "storage",
 		Short: "Look after the places where repositories live",
-		Long: `Find out whether a place is fit for a repository, and undo what somebody did to one that object lock protects.
+		Long: `Find out whether a place is fit for a repository, and undo what somebody did to one that object lock protects: these commands need no server and no
+password of a repository, since they see files, not what is in them.
 
-These commands need no password of a repository: they see files, not what is in them.`,
-		Example: `  backstay storage test s3:https://s3.example.com/bucket/test
+The others are about the storages of the server that you are signed in at.`,
+		Example: `  backstay storage list
+  backstay storage test s3:https://s3.example.com/bucket/test
   backstay storage undelete -r s3:s3.eu-central-1.amazonaws.com/bucket -o object-lock=compliance`,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(p.newStorageTest(), p.newStorageUndelete())
+	p.addNoun(cmd, nounOf("storage"))
 	return withCodes(cmd, 0, 2)
 }
 

@@ -32,10 +32,16 @@ those that --host, --path and --tag select.
 Where several snapshots can be named, none stands for all that the flags select.`},
 		{Use: "environment", Short: "Which environment variables are read", Long: `  BACKSTAY_REPOSITORY..., RESTIC_REPOSITORY...    see 'backstay help locations'
   BACKSTAY_PASSWORD..., RESTIC_PASSWORD...        see 'backstay help passwords'
+  BACKSTAY_SERVER, BACKSTAY_TOKEN                 the server that is asked, and an API token for it; without them it is where you signed in
+  BACKSTAY_SERVER_CA                              PEM file with the certificates to trust of a server
+  BACKSTAY_SERVER_FINGERPRINT                     SHA-256 fingerprint of a server's own certificate
+  BACKSTAY_DATABASE, BACKSTAY_SECRET_KEY          see 'backstay serve --help'
   BACKSTAY_PROGRESS_FPS, RESTIC_PROGRESS_FPS      how often a second progress is shown, at most 10; 0.0167 is once a minute
   XDG_STATE_HOME, HOME                            where it is kept which locks are ours
   BACKSTAY_CACHE_DIR, RESTIC_CACHE_DIR            where local copies of remote repositories' small files are
   XDG_CACHE_HOME, HOME                            the same, where neither is set
+  XDG_CONFIG_HOME, HOME                           where it is kept at which server you are signed in
+  XDG_DATA_HOME, HOME                             where the data of a server is
   TERM                                            "dumb": progress as lines, not as one that is written over
   those of a kind of storage                      see 'backstay help storages'
   TZ                                              time zone of the times shown`},

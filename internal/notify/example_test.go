@@ -33,7 +33,7 @@ func (s *shaky) Send(_ context.Context, m notify.Message) error {
 // An event becomes a delivery for each rule that takes it. A loop asks for those that are due, tries each once, and keeps what came of it.
 func Example() {
 	clk := &fixed{now: time.Date(2026, 11, 27, 23, 0, 0, 0, time.UTC)}
-	rule := backstay.NotificationRule{Project: "p1", Channel: "c1", Events: []string{"run.*"}, MinSeverity: backstay.SeverityWarning,
+	rule := backstay.NotificationRule{Placed: backstay.Placed{Project: "p1"}, Channel: "c1", Events: []string{"run.*"}, MinSeverity: backstay.SeverityWarning,
 		Quiet: &backstay.QuietHours{From: "22:00", To: "07:00", Zone: "Europe/Berlin"}}
 	event := notify.Event{Name: "run.failed", Severity: backstay.SeverityError, Project: "p1"}
 

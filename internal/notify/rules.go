@@ -18,7 +18,7 @@ type Event struct {
 
 // Takes reports whether a rule wants somebody to be told of an event.
 func Takes(r backstay.NotificationRule, e Event) bool {
-	return r.Project == e.Project && (r.Plan == "" || r.Plan == e.Plan) && e.Severity.AtLeast(r.MinSeverity) &&
+	return (r.Project == "" || r.Project == e.Project) && (r.Plan == "" || r.Plan == e.Plan) && e.Severity.AtLeast(r.MinSeverity) &&
 		slices.ContainsFunc(r.Events, func(name string) bool { return matches(name, e.Name) })
 }
 

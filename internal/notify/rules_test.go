@@ -23,27 +23,28 @@ func TestWhichRulesTakeAnEvent(t *testing.T) {
 		rule backstay.NotificationRule
 		want bool
 	}{
-		{"its name", backstay.NotificationRule{Project: "p", Events: []string{"run.failed"}}, true},
-		{"its family", backstay.NotificationRule{Project: "p", Events: []string{"run.*"}}, true},
-		{"all events", backstay.NotificationRule{Project: "p", Events: []string{"*"}}, true},
-		{"one of several", backstay.NotificationRule{Project: "p", Events: []string{"storage.full", "run.failed"}}, true},
-		{"another event", backstay.NotificationRule{Project: "p", Events: []string{"run.succeeded"}}, false},
-		{"the start of its name", backstay.NotificationRule{Project: "p", Events: []string{"run"}}, false},
-		{"a family that begins alike", backstay.NotificationRule{Project: "p", Events: []string{"ru.*"}}, false},
-		{"a family below it", backstay.NotificationRule{Project: "p", Events: []string{"run.failed.*"}}, false},
-		{"no event", backstay.NotificationRule{Project: "p"}, false},
-		{"its plan", backstay.NotificationRule{Project: "p", Plan: "nightly", Events: []string{"*"}}, true},
-		{"another plan", backstay.NotificationRule{Project: "p", Plan: "weekly", Events: []string{"*"}}, false},
-		{"another project", backstay.NotificationRule{Project: "q", Events: []string{"*"}}, false},
-		{"as bad as that", backstay.NotificationRule{Project: "p", Events: []string{"*"}, MinSeverity: failure}, true},
-		{"only worse ones", backstay.NotificationRule{Project: "p", Events: []string{"*"}, MinSeverity: critical}, false},
+		{"its name", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Events: []string{"run.failed"}}, true},
+		{"its family", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Events: []string{"run.*"}}, true},
+		{"all events", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Events: []string{"*"}}, true},
+		{"one of several", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Events: []string{"storage.full", "run.failed"}}, true},
+		{"another event", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Events: []string{"run.succeeded"}}, false},
+		{"the start of its name", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Events: []string{"run"}}, false},
+		{"a family that begins alike", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Events: []string{"ru.*"}}, false},
+		{"a family below it", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Events: []string{"run.failed.*"}}, false},
+		{"no event", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}}, false},
+		{"its plan", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Plan: "nightly", Events: []string{"*"}}, true},
+		{"another plan", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Plan: "weekly", Events: []string{"*"}}, false},
+		{"those of all projects", backstay.NotificationRule{Events: []string{"*"}}, true},
+		{"another project", backstay.NotificationRule{Placed: backstay.Placed{Project: "q"}, Events: []string{"*"}}, false},
+		{"as bad as that", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Events: []string{"*"}, MinSeverity: failure}, true},
+		{"only worse ones", backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Events: []string{"*"}, MinSeverity: critical}, false},
 	} {
 		event := Event{Name: "run.failed", Severity: failure, Project: "p", Plan: "nightly"}
 		if got := Takes(c.rule, event); got != c.want {
 			t.Errorf("%s: Takes = %t, want %t", c.name, got, c.want)
 		}
 	}
-	rule := backstay.NotificationRule{Project: "p", Plan: "nightly", Events: []string{"*"}}
+	rule := backstay.NotificationRule{Placed: backstay.Placed{Project: "p"}, Plan: "nightly", Events: []string{"*"}}
 	if Takes(rule, Event{Name: "storage.full", Severity: failure, Project: "p"}) {
 		t.Error("the rule of a plan takes an event of none")
 	}

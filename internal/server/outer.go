@@ -44,14 +44,20 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
 		begun := s.opt.Clock.Now()
 		defer func() {
-			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+			cause := recover()
+			cut := cause == http.ErrAbortHandler || cause != nil && answer.begun
+			if cause != nil && cause != http.ErrAbortHandler {
 				s.opt.Log.ErrorContext(r.Context(), "request panicked", "request", id, "cause", cause, "stack", string(debug.Stack()))
 				if !answer.begun {
 					api.WriteProblem(answer, http.StatusInternalServerError, backstay.Failed, "something went wrong on the server", "The log of the server has the details, under the id of the request.", id)
 				}
 			}
+			s.metrics.Request(class(r.URL.Path), answer.status)
 			s.opt.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", answer.status), slog.Int64("bytes", answer.bytes), slog.Duration("took", s.opt.Clock.Now().Sub(begun)), slog.String("ip", origin(r).IP))
+			if cut {
+				panic(http.ErrAbortHandler) // a part of an answer must not look like the whole
+			}
 		}()
 		inner.ServeHTTP(answer, r)
 	})
@@ -71,6 +77,17 @@ func (s *Server) onlyNamed(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// class sorts paths into few classes, whatever somebody asks for.
+func class(path string) string {
+	switch {
+	case strings.HasPrefix(path, api.Prefix+"/"):
+		return "api"
+	case path == "/health", path == "/metrics", path == "/openapi.json":
+		return strings.Trim(path, "/")
+	}
+	return "other"
 }
 
 // origin is where a request came from.

@@ -8,6 +8,7 @@ import (
 	"github.com/backstay/backstay/internal/kinds"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/source"
+	"github.com/backstay/backstay/source/files"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/limit"
 )
@@ -86,4 +87,13 @@ func (p places) LocalPath(at app.Place) (string, bool) { return kinds.LocalPath(
 
 func (p places) OpenSource(at app.Place, part source.Part, notice func(string)) (source.Source, []string, error) {
 	return kinds.OpenSource(at.Kind, at.Settings, part, kinds.Options{Clock: p.clock, Rand: p.rand, Guard: at.Guard}, notice)
+}
+
+// OpenTarget returns a folder of this machine that files are restored to.
+func (p places) OpenTarget(folder, conflicts string) source.Restorer {
+	when := files.Overwrite(conflicts)
+	if conflicts == "overwrite" {
+		when = files.Always
+	}
+	return files.NewTarget(folder, files.TargetOptions{Overwrite: when})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/backstay/backstay/internal/auth"
 	"github.com/backstay/backstay/internal/catalog"
 	"github.com/backstay/backstay/internal/db"
+	"github.com/backstay/backstay/internal/metrics"
 	"github.com/backstay/backstay/internal/secret"
 	"github.com/backstay/backstay/internal/work"
 )
@@ -59,11 +60,12 @@ type Server struct {
 	http     *http.Server
 	listener net.Listener
 	secure   bool
+	metrics  *metrics.Metrics
 }
 
 // Open brings the data folder and the database up to date and begins to listen; Serve answers.
 func Open(ctx context.Context, opt Options) (_ *Server, err error) {
-	s := &Server{opt: opt, secure: !isLoopback(opt.Listen) || opt.CertFile != ""}
+	s := &Server{opt: opt, secure: !isLoopback(opt.Listen) || opt.CertFile != "", metrics: metrics.New()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -94,7 +96,7 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("ask the name of this machine: %w", err)
 	}
 	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring,
-		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Data: opt.Data, Hostname: host, Version: opt.Version})
+		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Speakers: speakers{opt.Clock, opt.Rand}, RunEnded: s.metrics.RunEnded, Data: opt.Data, Hostname: host, Version: opt.Version})
 	if err := s.reseal(ctx, ring); err != nil {
 		return nil, err
 	}
@@ -158,6 +160,9 @@ func (s *Server) reseal(ctx context.Context, ring *secret.Ring) error {
 
 // listen opens the port, with TLS wherever others than this machine can reach it.
 func (s *Server) listen() (err error) {
+	if s.opt.Listen == "" { // it only works
+		return nil
+	}
 	if s.listener, err = net.Listen("tcp", s.opt.Listen); err != nil {
 		return backstay.Errorf(backstay.Failed, "listen on %s: %w", s.opt.Listen, err).WithHint("Is another server using the port? Choose one with --listen.")
 	}
@@ -194,6 +199,9 @@ func (s *Server) Address() string {
 
 // greet tells the console where the server is, and how to claim it.
 func (s *Server) greet(ctx context.Context) error {
+	if s.listener == nil {
+		return nil
+	}
 	code, err := s.app.NewClaimCode(ctx)
 	if err != nil {
 		return err
@@ -267,8 +275,10 @@ func (s *Server) handler() http.Handler {
 	a := api.New(api.Options{App: s.app, Log: s.opt.Log, Version: s.opt.Version, Secure: s.secure})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", s.health)
+	mux.Handle("GET /metrics", a.Gauged(s.metrics.Write))
 	mux.Handle("/openapi.json", a)
 	mux.Handle(api.Prefix+"/", a)
+	mux.Handle(api.CompatPrefix+"/", a)
 	return s.outer(a.Identify(mux, origin))
 }
 

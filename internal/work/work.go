@@ -20,7 +20,11 @@ const (
 	lookForRuns  = 500 * time.Millisecond
 	lookForPlans = app.Look
 	keepHouse    = 5 * time.Minute
+	lookForMail  = 2 * time.Second
 )
+
+// senders is how many messages a process sends at once, so that a receiver that doesn't answer keeps no other one waiting.
+const senders = 4
 
 // Options say how a process works.
 type Options struct {
@@ -48,6 +52,9 @@ func Serve(ctx context.Context, opt Options) {
 	all.Go(func() { opt.every(ctx, lookForPlans, opt.start) })
 	all.Go(func() { opt.every(ctx, app.ClockTick, opt.App.WatchClock) })
 	all.Go(func() { opt.every(ctx, keepHouse, opt.App.KeepHouse) })
+	for range senders {
+		all.Go(func() { opt.every(ctx, lookForMail, opt.App.Deliver) })
+	}
 	all.Wait()
 }
 

@@ -263,3 +263,22 @@ func (a Answer) Refused(t testing.TB, status int, kind string) {
 		t.Errorf("answer = %d %s, want a problem %d of kind %q", a.Status, a.Body, status, kind)
 	}
 }
+
+// Try asks for something and returns its body; an error if the answer is none of 200 or breaks off.
+func (c *Client) Try(t testing.TB, path string) ([]byte, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.server.URL+"/api/v1"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(answer.Body)
+	err = errors.Join(err, answer.Body.Close())
+	if answer.StatusCode != http.StatusOK {
+		err = errors.Join(err, fmt.Errorf("status %d", answer.StatusCode))
+	}
+	return text, err
+}

@@ -1,4 +1,8 @@
-package cli
+// Package archive writes entries of a snapshot as one file that other programs can unpack: tar or zip.
+//
+// It keeps nothing in memory but the list of names that a zip archive ends with. A tar archive keeps owners, links, devices and extended
+// attributes, a zip archive files, folders and links only.
+package archive
 
 import (
 	"archive/tar"
@@ -7,24 +11,31 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/backstay/backstay/entry"
 )
 
-// archive takes entries in tree order. An *entry.Error of add loses that entry, or a part of it, and the archive goes on; any other
-// error ends it.
-type archive interface {
-	add(ctx context.Context, name string, e entry.Entry) error
-	close() error
+// Writer takes entries in tree order.
+type Writer interface {
+	// Add writes one entry under a name. An *entry.Error loses that entry, or a part of it, and the archive goes on; any other error
+	// ends it.
+	Add(ctx context.Context, name string, e entry.Entry) error
+	// Close writes the end. It does not close what the archive is written to.
+	Close() error
 }
 
-func archives() map[string]func(io.Writer) archive {
-	return map[string]func(io.Writer) archive{
-		"tar": func(w io.Writer) archive { return &tarArchive{w: tar.NewWriter(w), linked: make(map[[2]uint64]string)} },
-		"zip": func(w io.Writer) archive { return &zipArchive{w: zip.NewWriter(w)} },
+// New returns a writer of a format, "tar" or "zip"; false for any other.
+func New(format string, w io.Writer) (Writer, bool) {
+	switch format {
+	case "tar":
+		return &tarArchive{w: tar.NewWriter(w), linked: make(map[[2]uint64]string)}, true
+	case "zip":
+		return &zipArchive{w: zip.NewWriter(w)}, true
 	}
+	return nil, false
 }
 
 type tarArchive struct {
@@ -32,9 +43,11 @@ type tarArchive struct {
 	linked map[[2]uint64]string // first name of the files that have several, by device and inode
 }
 
-func (a *tarArchive) close() error { return a.w.Close() }
+// Close implements Writer.
+func (a *tarArchive) Close() error { return a.w.Close() }
 
-func (a *tarArchive) add(ctx context.Context, name string, e entry.Entry) error {
+// Add implements Writer.
+func (a *tarArchive) Add(ctx context.Context, name string, e entry.Entry) error {
 	h, ok := a.header(name, e)
 	if !ok {
 		return nil
@@ -46,7 +59,7 @@ func (a *tarArchive) add(ctx context.Context, name string, e entry.Entry) error 
 		return nil
 	}
 	out := &keepError{w: a.w}
-	n, err := copyContent(ctx, out, e)
+	n, err := Copy(ctx, out, e)
 	switch {
 	case errors.Is(out.err, tar.ErrWriteTooLong):
 		return &entry.Error{Path: e.Path, Err: errors.New("its content is longer than its size: cut off")}
@@ -113,14 +126,17 @@ func unixMode(m fs.FileMode) int64 {
 // zipArchive holds files, folders and links only.
 type zipArchive struct{ w *zip.Writer }
 
-func (a *zipArchive) close() error { return a.w.Close() }
+// Close implements Writer.
+func (a *zipArchive) Close() error { return a.w.Close() }
 
-func (a *zipArchive) add(ctx context.Context, name string, e entry.Entry) error {
-	h := &zip.FileHeader{Name: name, Modified: e.ModTime, Method: zip.Deflate}
+// Add implements Writer.
+func (a *zipArchive) Add(ctx context.Context, name string, e entry.Entry) error {
+	// A backslash separates folders where Windows unpacks it: ..\x would leave the folder it is unpacked into.
+	h := &zip.FileHeader{Name: strings.ReplaceAll(name, `\`, "%5C"), Modified: e.ModTime, Method: zip.Deflate}
 	h.SetMode(e.Mode)
 	switch e.Type {
 	case entry.Dir:
-		h.Name, h.Method = name+"/", zip.Store
+		h.Name, h.Method = h.Name+"/", zip.Store
 	case entry.File, entry.Symlink:
 	default:
 		return &entry.Error{Path: e.Path, Err: errors.New("a zip archive can't hold a " + string(e.Type))}
@@ -135,7 +151,7 @@ func (a *zipArchive) add(ctx context.Context, name string, e entry.Entry) error 
 		return err
 	case entry.File:
 		out := &keepError{w: w}
-		if _, err := copyContent(ctx, out, e); out.err != nil {
+		if _, err := Copy(ctx, out, e); out.err != nil {
 			return out.err
 		} else if err != nil {
 			return &entry.Error{Path: e.Path, Err: err}
@@ -160,4 +176,14 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
+}
+
+// Copy writes the content of a file.
+func Copy(ctx context.Context, w io.Writer, e entry.Entry) (n int64, err error) {
+	content, err := e.Content.Open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, err = io.Copy(w, content)
+	return n, errors.Join(err, content.Close())
 }

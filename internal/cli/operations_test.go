@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/backstay/backstay/internal/client"
+	"github.com/backstay/backstay/internal/server"
+	"github.com/backstay/backstay/internal/server/servertest"
+)
+
+// used lists every operation that the command line may ask for.
+func used() (all []client.Operation) {
+	all = client.Operations()
+	for _, n := range nouns() {
+		for verb, op := range map[string]client.Operation{"list": n.ListOperation(), "show": n.GetOperation(), "create": n.CreateOperation(), "update": n.UpdateOperation(), "delete": n.DeleteOperation()} {
+			if n.has(verb) {
+				all = append(all, op)
+			}
+		}
+	}
+	return all
+}
+
+func TestTheServerDescribesEveryOperationThatTheCommandLineUses(t *testing.T) {
+	s := servertest.Start(t, server.Options{})
+	var description struct{ Paths map[string]map[string]any }
+	s.Client(t).Get(t, "/openapi.json", &description)
+	for _, op := range used() {
+		if description.Paths[client.Prefix+op.Path][strings.ToLower(op.Method)] == nil {
+			t.Errorf("the server has no %s %s", op.Method, op.Path)
+		}
+	}
+	if n := len(used()); n < 50 {
+		t.Errorf("found %d operations", n)
+	}
+}
+
+func TestEveryColumnAndNameOfANounIsAFieldOfIt(t *testing.T) {
+	for _, n := range nouns() {
+		for _, c := range n.columns {
+			if first, _, _ := strings.Cut(c.field, "."); !hasField(n, first) {
+				t.Errorf("a %s has no field %q", n.one, c.field)
+			}
+		}
+		for field, path := range n.names {
+			if !hasField(n, field) || nounAt(path).one == "" {
+				t.Errorf("a %s has no field %q, or there are no %s", n.one, field, path)
+			}
+		}
+	}
+}
+
+func hasField(n noun, name string) bool {
+	for _, f := range reflect.VisibleFields(n.form) {
+		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backstay/backstay/internal/client"
+)
+
+func (p *program) newUser() *cobra.Command { return p.newNoun("user", p.newUserLink()) }
+
+func (p *program) newUserLink() *cobra.Command {
+	var confirm bool
+	cmd := &cobra.Command{
+		Use:   "link NAME",
+		Short: "Make a link by which a person chooses a password",
+		Long: `Make a ticket by which a person chooses a password, once: the new one of an account that has none yet, or another one. Whoever has it gets the account, so hand it
+over in a safe way. With --json it is shown with the time it expires at.`,
+		Example: `  backstay user link ada@example.org`,
+		Args:    wants(1, 1, "NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.onServer(cmd, confirm, func(ctx context.Context, s asker) error {
+				f, err := s.find(ctx, "users", args[0], "")
+				if err != nil {
+					return err
+				}
+				var answer json.RawMessage
+				if err := s.Do(ctx, client.CreateLink, client.Request{ID: f.id}, &answer); err != nil {
+					return err
+				}
+				if s.flags.json {
+					return s.printJSON(answer)
+				}
+				var link struct{ Ticket string }
+				if err := json.Unmarshal(answer, &link); err != nil {
+					return err
+				}
+				return s.printf("%s\n", link.Ticket)
+			})
+		},
+	}
+	registerConfirm(cmd, &confirm)
+	return withCodes(cmd, 0, 1, 2, 5, 6)
+}
