@@ -18,6 +18,7 @@ import (
 	"github.com/backstay/backstay/internal/doctor"
 	"github.com/backstay/backstay/internal/runner"
 	"github.com/backstay/backstay/retention"
+	"github.com/backstay/backstay/storage"
 )
 
 // lockWait is how long a run waits for the lock of another program to go.
@@ -206,6 +207,11 @@ func (e *execution) prune(ctx context.Context) (backstay.RunState, error) {
 		}
 		if _, err := plan.Apply(ctx); err != nil {
 			return err
+		}
+		if sweeper, ok := storage.As[storage.Sweeper](r.storage); ok { // what killed processes have left
+			if err := sweeper.Sweep(ctx); err != nil {
+				return err
+			}
 		}
 		return e.app.measure(ctx, r)
 	})
