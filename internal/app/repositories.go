@@ -11,6 +11,7 @@ import (
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/secret"
 	"github.com/backstay/backstay/progress"
+	"github.com/backstay/backstay/storage"
 )
 
 func (a *App) repositories() *Noun[backstay.Repository, *backstay.Repository] {
@@ -129,7 +130,8 @@ func (a *App) repoOptions(connections int, report progress.Func) repo.Options {
 // opened is a repository that a run works on.
 type opened struct {
 	*repo.Repo
-	record backstay.Repository
+	record  backstay.Repository
+	storage storage.Backend
 }
 
 // openOptions say how a repository is opened. The zero value is useful.
@@ -175,5 +177,5 @@ func (a *App) openRepository(ctx context.Context, id string, how openOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	return &opened{open, r}, nil
+	return &opened{open, r, b}, nil
 }

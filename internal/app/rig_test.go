@@ -68,6 +68,8 @@ type rig struct {
 	clock    *wall
 	project  string
 
+	wrap func(*mem.Backend) storage.Backend // around storages; may be nil
+
 	mu       sync.Mutex
 	storages map[string]*mem.Backend
 	gates    map[string]func(ctx context.Context) error // what reading a source begins with, by its path
@@ -135,6 +137,9 @@ func (p places) OpenStorage(at app.Place) (storage.Backend, int, error) {
 	defer p.r.mu.Unlock()
 	if p.r.storages[at.Location] == nil {
 		p.r.storages[at.Location] = mem.New()
+	}
+	if p.r.wrap != nil {
+		return p.r.wrap(p.r.storages[at.Location]), 2, nil
 	}
 	return p.r.storages[at.Location], 2, nil
 }

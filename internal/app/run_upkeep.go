@@ -18,6 +18,7 @@ import (
 	"github.com/backstay/backstay/internal/doctor"
 	"github.com/backstay/backstay/internal/runner"
 	"github.com/backstay/backstay/retention"
+	"github.com/backstay/backstay/storage"
 )
 
 // lockWait is how long a run waits for the lock of another program to go.
@@ -142,21 +143,23 @@ func (e *execution) forget(ctx context.Context) (backstay.RunState, error) {
 		if err != nil {
 			return err
 		}
-		doomed, err := e.unprotected(ctx, r, groups)
-		if err != nil || len(doomed) == 0 {
-			return err
-		}
-		groups, _, err = runner.Forget(ctx, r.Repo, runner.ForgetOptions{IDs: doomed, Removed: func(crypto.ID) { e.count(func(f *backstay.Figures) { f.Changed++ }) }})
-		if err != nil {
-			return err
-		}
 		held := map[string]time.Time{}
 		for _, g := range groups {
 			for id, until := range g.Held {
 				held[id.String()] = until
 			}
 		}
-		e.log("info", fmt.Sprintf("repository %q: the policy removes %d snapshots, object lock keeps %d of them for now", r.record.Name, len(doomed), len(held)))
+		doomed, err := e.unprotected(ctx, r, groups, held)
+		if err != nil {
+			return err
+		}
+		if len(doomed) > 0 {
+			removed := func(crypto.ID) { e.count(func(f *backstay.Figures) { f.Changed++ }) }
+			if _, _, err = runner.Forget(ctx, r.Repo, runner.ForgetOptions{IDs: doomed, Removed: removed}); err != nil {
+				return err
+			}
+		}
+		e.log("info", fmt.Sprintf("repository %q: the policy removes %d snapshots, object lock keeps %d more for now", r.record.Name, len(doomed), len(held)))
 		return errors.Join(e.app.recordSnapshots(ctx, r), e.app.recordHeld(ctx, r, held))
 	})
 }
@@ -167,8 +170,8 @@ func (e *execution) count(change func(*backstay.Figures)) {
 	change(&e.run.Figures)
 }
 
-// unprotected asks the database, at the moment of deleting, which of the snapshots may go.
-func (e *execution) unprotected(ctx context.Context, r *opened, groups []runner.Forgotten) (doomed []crypto.ID, err error) {
+// unprotected asks the database, at the moment of deleting, which of the snapshots may go that object lock doesn't keep.
+func (e *execution) unprotected(ctx context.Context, r *opened, groups []runner.Forgotten, held map[string]time.Time) (doomed []crypto.ID, err error) {
 	var kept []string
 	err = e.app.DB.Read(ctx, func(tx *db.Tx) error {
 		if held, err := e.app.clockHeld(ctx, tx); err != nil || held {
@@ -182,7 +185,7 @@ func (e *execution) unprotected(ctx context.Context, r *opened, groups []runner.
 	}
 	for _, g := range groups {
 		for _, s := range g.Remove {
-			if !s.HasTag(retention.Protected) && !slices.Contains(kept, s.Identity().String()) {
+			if _, locked := held[s.ID.String()]; !locked && !s.HasTag(retention.Protected) && !slices.Contains(kept, s.Identity().String()) {
 				doomed = append(doomed, s.ID)
 			}
 		}
@@ -204,6 +207,11 @@ func (e *execution) prune(ctx context.Context) (backstay.RunState, error) {
 		}
 		if _, err := plan.Apply(ctx); err != nil {
 			return err
+		}
+		if sweeper, ok := storage.As[storage.Sweeper](r.storage); ok { // what killed processes have left
+			if err := sweeper.Sweep(ctx); err != nil {
+				return err
+			}
 		}
 		return e.app.measure(ctx, r)
 	})

@@ -37,6 +37,7 @@ type site struct {
 	plans      []string
 	sources    []string // folders
 	repository string   // folder
+	id         string   // of the repository
 	password   string
 }
 
@@ -48,6 +49,7 @@ func setUp(t *testing.T, p *process) *site {
 	project := p.id(t, "/projects", map[string]any{"name": "Home"})
 	storage := p.id(t, "/storages", map[string]any{"project": project, "name": "Disk", "location": s.repository, "upload": upload})
 	repository := p.id(t, "/repositories", map[string]any{"project": project, "name": "Main", "storage": storage, "password": s.password})
+	s.id = repository
 	for i := range sources {
 		dir := t.TempDir()
 		s.sources = append(s.sources, dir)
@@ -151,6 +153,7 @@ func (s *site) sound(t *testing.T, p *process, in *installation, started int) {
 	if succeeded != started {
 		t.Errorf("%d runs succeeded of %d that were started", succeeded, started)
 	}
+	s.sweep(t, p)
 	s.repositorySound(t)
 	for _, dir := range []string{s.repository, in.temp, in.data} {
 		_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
@@ -160,6 +163,23 @@ func (s *site) sound(t *testing.T, p *process, in *installation, started int) {
 			return nil
 		})
 	}
+}
+
+// sweep lets a day go by for what a killed process was writing, after which a prune takes it.
+func (s *site) sweep(t *testing.T, p *process) {
+	t.Helper()
+	old := time.Now().Add(-25 * time.Hour)
+	err := filepath.WalkDir(s.repository, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasPrefix(filepath.Base(path), ".backstay-") {
+			err = os.Chtimes(path, old, old)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ask(t, "POST", "/repositories/"+s.id+"/prune", nil, nil)
+	p.until(t, time.Minute, "the prune is over", allOver)
 }
 
 // repositorySound asks restic.
