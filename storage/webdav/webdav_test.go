@@ -327,7 +327,6 @@ const elsewhere = `<d:multistatus xmlns:d="DAV:"><d:response><d:href>/other/data
 type nextcloud struct {
 	file, sum string
 	content   []byte
-	breaks    func([]byte) []byte
 }
 
 func (n *nextcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -24,8 +24,8 @@ func StartFront(t testing.TB, config *tls.Config, scheme string, transport http.
 	t.Helper()
 	f := new(Front)
 	quiet := log.New(io.Discard, "", 0)
-	proxy := &httputil.ReverseProxy{Transport: transport, ErrorLog: quiet, Director: func(r *http.Request) {
-		r.URL.Scheme, r.URL.Host = scheme, r.Host
+	proxy := &httputil.ReverseProxy{Transport: transport, ErrorLog: quiet, Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = scheme, r.In.Host, r.In.Host
 	}}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.Requests.Add(1)
