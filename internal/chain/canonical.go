@@ -140,13 +140,13 @@ func parseDecimal(text string) (d decimal, ok bool) {
 	}
 	d = decimal{digits: strings.TrimRight(all, "0"), exponent: len(all) - len(fraction)}
 	if hasExponent {
-		shift, err := strconv.Atoi(exponent)
-		if err != nil || max(shift, -shift) > maxExponent {
+		shift, err := strconv.ParseInt(exponent, 10, 32)
+		if err != nil {
 			return decimal{}, false
 		}
-		d.exponent += shift
+		d.exponent += int(shift)
 	}
-	return d, true
+	return d, max(d.exponent-1, 1-d.exponent) <= maxExponent // of the number, and not of how it was written: else its one form might be refused
 }
 
 // String returns the number as JavaScript does (ECMA-262, Number::toString).

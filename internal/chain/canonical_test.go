@@ -184,7 +184,7 @@ func rewritten(v any) string {
 }
 
 func FuzzCanonical(f *testing.F) {
-	for _, seed := range []string{`{"a":[1,2.50,-0,1e400,"\ud800"],"":{}}`, `[[[]]]`, `"x"`, `1 2`, `{"a":1,"a":2}`, `123456789012345678901234567890e-5`} {
+	for _, seed := range []string{`{"a":[1,2.50,-0,1e400,"\ud800"],"":{}}`, `[[[]]]`, `"x"`, `1 2`, `{"a":1,"a":2}`, `123456789012345678901234567890e-5`, `1111111111111e999999`, `0.0001e-999999`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
