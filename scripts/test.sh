@@ -9,15 +9,16 @@ go build -C tools -o ../bin/testsummary ./testsummary
 
 args=("$@") strict=()
 [ "${CI:-}" != true ] || strict=(-strict)
+slow='/test/|/internal/(api|app)$'
 modules=$(find . -name go.mod -not -path '*/testdata/*' -not -path './bin/*' -printf '%h\n' | sort)
-run() { # -race or nothing, then packages: the race detector makes the rigs of test/ many times slower, and finds its races in the packages
+run() { # -race or nothing, then packages: the race detector makes the rigs of test/ and the tests of whole servers many times slower, and finds its races in the packages
 	go test -json -timeout 20m "$@" || printf '{"Action":"exit","Package":"%s"}\n' "$PWD"
 }
 for module in $modules; do
 	(
 		cd "$module"
-		quick=$(go list ./... | grep -v /test/ || true)
-		rigs=$(go list ./... | grep /test/ || true)
+		quick=$(go list ./... | grep -Ev "$slow" || true)
+		rigs=$(go list ./... | grep -E "$slow" || true)
 		[ -z "$quick" ] || run -race "${args[@]}" $quick
 		[ -z "$rigs" ] || run "${args[@]}" $rigs
 	)
