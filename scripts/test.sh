@@ -9,7 +9,7 @@ go build -C tools -o ../bin/testsummary ./testsummary
 
 args=("$@") strict=()
 [ "${CI:-}" != true ] || strict=(-strict)
-slow='/test/|/internal/(api|app)$'
+slow='/test/|/internal/(api|app|server)$'
 modules=$(find . -name go.mod -not -path '*/testdata/*' -not -path './bin/*' -printf '%h\n' | sort)
 run() { # -race or nothing, then packages: the race detector makes the rigs of test/ and the tests of whole servers many times slower, and finds its races in the packages
 	go test -json -timeout 20m "$@" || printf '{"Action":"exit","Package":"%s"}\n' "$PWD"

@@ -61,7 +61,7 @@ func (p *program) serverOptions(cmd *cobra.Command, opt *server.Options, level s
 	if (opt.CertFile == "") != (opt.KeyFile == "") {
 		return usageError(cmd, "--tls-certificate and --tls-key belong together")
 	}
-	if opt.Runs < 1 {
+	if opt.Runs < 1 && cmd.Flags().Lookup("runs") != nil {
 		return usageError(cmd, "--runs is at least 1")
 	}
 	var least slog.Level

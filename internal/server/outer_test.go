@@ -10,11 +10,12 @@ import (
 	"testing"
 
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/internal/metrics"
 )
 
 func TestHalfAnAnswerDoesNotLookLikeAWholeOne(t *testing.T) {
 	for name, cause := range map[string]any{"a panic": "something", "giving up": http.ErrAbortHandler} {
-		s := &Server{opt: Options{Clock: clock.System, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}}
+		s := &Server{metrics: metrics.New(), opt: Options{Clock: clock.System, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}}
 		here := httptest.NewServer(s.outer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, strings.Repeat("half ", 10_000))
 			panic(cause)
@@ -33,7 +34,7 @@ func TestHalfAnAnswerDoesNotLookLikeAWholeOne(t *testing.T) {
 }
 
 func TestAPanicBeforeTheAnswerIsAProblem(t *testing.T) {
-	s := &Server{opt: Options{Clock: clock.System, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}}
+	s := &Server{metrics: metrics.New(), opt: Options{Clock: clock.System, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}}
 	here := httptest.NewServer(s.outer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("something with a secret") })))
 	defer here.Close()
 	answer, err := http.Get(here.URL)
