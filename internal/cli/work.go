@@ -37,9 +37,6 @@ its own data folder. Sources and storages that are folders are those of the mach
 }
 
 func (p *program) work(cmd *cobra.Command, opt server.Options, level string) error {
-	if opt.Runs < 1 {
-		return usageError(cmd, "--runs is at least 1")
-	}
 	if err := p.serverOptions(cmd, &opt, level); err != nil {
 		return err
 	}
