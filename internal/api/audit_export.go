@@ -9,12 +9,12 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/app"
 	"github.com/backstay/backstay/internal/chain"
 )
 
@@ -82,7 +82,7 @@ func writeTable(w io.Writer, events iter.Seq2[backstay.AuditEvent, error]) error
 			return err
 		}
 		for i, cell := range row {
-			row[i] = harmless(cell)
+			row[i] = app.HarmlessCell(cell)
 		}
 		if err := out.Write(row); err != nil {
 			return fmt.Errorf("write row: %w", err)
@@ -90,12 +90,4 @@ func writeTable(w io.Writer, events iter.Seq2[backstay.AuditEvent, error]) error
 	}
 	out.Flush()
 	return out.Error()
-}
-
-// harmless keeps a spreadsheet from taking a cell for a formula.
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }

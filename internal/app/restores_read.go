@@ -83,7 +83,7 @@ func reportTable(report io.Reader, w *csv.Writer) error {
 		}
 		row := []string{"/" + c.Path, string(c.Type), string(c.Action), strconv.FormatUint(c.Size, 10), strconv.FormatUint(c.Old, 10), strings.Join(c.Without.Names(), " "), c.Reason}
 		for i := range row {
-			row[i] = plainCell(row[i])
+			row[i] = HarmlessCell(row[i])
 		}
 		if err := w.Write(row); err != nil {
 			return err
@@ -91,13 +91,4 @@ func reportTable(report io.Reader, w *csv.Writer) error {
 	}
 	w.Flush()
 	return w.Error()
-}
-
-// plainCell keeps spreadsheets from taking a text for a formula.
-func plainCell(text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }
