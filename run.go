@@ -1,9 +1,6 @@
 package backstay
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // RunKind is what a run does.
 type RunKind string
@@ -147,6 +144,3 @@ type RunLine struct {
 	Level string    `json:"level" enum:"info,warning,error"`
 	Text  string    `json:"text"`
 }
-
-// Uses reports whether the run works on the repository.
-func (r Run) Uses(repository string) bool { return slices.Contains(r.Repositories, repository) }

@@ -34,7 +34,7 @@ type Backend struct {
 	remote  remote
 	env     storage.Env
 	known   known
-	names   names // of the files that are being saved
+	names   storage.Names // of the files that are being saved
 	session session
 }
 

@@ -26,7 +26,7 @@ func (b *Backend) Save(ctx context.Context, name string, body storage.Body) erro
 			return err
 		}
 		if b.remote.alone {
-			unlock, err := b.names.lock(ctx, name)
+			unlock, err := b.names.Lock(ctx, name)
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ func (b *backend) Save(ctx context.Context, name string, body storage.Body) erro
 	if isTemp(name) {
 		return fail("save", name, fmt.Errorf("it is not a name for a file: %w", storage.ErrPermanent))
 	}
-	unlock, err := b.saving.lock(ctx, name)
+	unlock, err := b.saving.Lock(ctx, name)
 	if err != nil {
 		return fail("save", name, err)
 	}

@@ -16,7 +16,6 @@ import (
 	"io"
 	"path"
 	"strings"
-	"sync"
 
 	"github.com/cloudsoda/go-smb2"
 	"golang.org/x/sync/errgroup"
@@ -31,7 +30,7 @@ type backend struct {
 	folder string // in the share, with slashes; "": its top
 	env    storage.Env
 	pool   *pool
-	saving names
+	saving storage.Names
 }
 
 var (
@@ -126,37 +125,3 @@ func checkPath(name string) error {
 }
 
 func isTemp(name string) bool { return strings.HasPrefix(path.Base(name), tempPrefix) }
-
-// names are those that are being saved. The server doesn't refuse a name that is taken: within this program one call at a time saves one.
-type names struct {
-	mu   sync.Mutex
-	busy map[string]chan struct{} // guarded by mu; closed when the name is free
-}
-
-// lock waits until the name is free and takes it.
-func (n *names) lock(ctx context.Context, name string) (unlock func(), err error) {
-	for {
-		n.mu.Lock()
-		busy, taken := n.busy[name]
-		if !taken {
-			defer n.mu.Unlock()
-			if n.busy == nil {
-				n.busy = make(map[string]chan struct{})
-			}
-			mine := make(chan struct{})
-			n.busy[name] = mine
-			return func() {
-				n.mu.Lock()
-				defer n.mu.Unlock()
-				delete(n.busy, name)
-				close(mine)
-			}, nil
-		}
-		n.mu.Unlock()
-		select {
-		case <-busy:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-}

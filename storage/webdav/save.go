@@ -30,7 +30,7 @@ func (b *backend) save(ctx context.Context, name string, body storage.Body) erro
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	unlock, err := b.saving.lock(ctx, name) // of several saves of one name in this program one succeeds
+	unlock, err := b.saving.Lock(ctx, name) // of several saves of one name in this program one succeeds
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (b *backend) rename(ctx context.Context, from, to string) error {
 
 // makeFolder makes a folder of the server, by its whole path, and those above it. What was made, or found, is remembered.
 func (b *backend) makeFolder(ctx context.Context, dir string) error {
-	unlock, err := b.making.lock(ctx, dir) // some servers refuse to make one twice at the same moment
+	unlock, err := b.making.Lock(ctx, dir) // some servers refuse to make one twice at the same moment
 	if err != nil {
 		return err
 	}

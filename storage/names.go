@@ -1,18 +1,19 @@
-package rclone
+package storage
 
 import (
 	"context"
 	"sync"
 )
 
-// names are those that are being saved.
-type names struct {
+// Names are those that one call at a time uses: an adapter whose store doesn't refuse a name that is taken saves it under the lock of
+// the name. The zero value is ready; it may be used from any goroutine.
+type Names struct {
 	mu   sync.Mutex
 	busy map[string]chan struct{} // guarded by mu; closed when the name is free
 }
 
-// lock waits until the name is free and takes it.
-func (n *names) lock(ctx context.Context, name string) (unlock func(), err error) {
+// Lock waits until the name is free and takes it.
+func (n *Names) Lock(ctx context.Context, name string) (unlock func(), err error) {
 	for {
 		n.mu.Lock()
 		busy, taken := n.busy[name]
