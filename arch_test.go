@@ -11,7 +11,7 @@ import (
 const (
 	leaves = "clock entry settings progress retention schedule internal/secret internal/chain"
 	doors  = "internal/web/... internal/api/... internal/work/... internal/hub/..."
-	tests  = "test/... storage/storagetest/... source/sourcetest/... internal/notify/notifytest/... internal/server/servertest/..."
+	tests  = "test/... storage/storagetest/... source/sourcetest/... internal/notify/notifytest/... internal/auth/authtest/... internal/server/servertest/..."
 )
 
 // edges says which packages never import which others.

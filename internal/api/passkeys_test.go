@@ -7,6 +7,7 @@ import (
 
 	"github.com/descope/virtualwebauthn"
 
+	"github.com/backstay/backstay/internal/auth/authtest"
 	"github.com/backstay/backstay/internal/server/servertest"
 )
 
@@ -19,7 +20,7 @@ type device struct {
 
 func newDevice(origin, person string) *device {
 	return &device{here: virtualwebauthn.RelyingParty{ID: "localhost", Name: "Backstay", Origin: origin},
-		auth: virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{UserHandle: []byte(person)}), key: virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)}
+		auth: virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{UserHandle: []byte(person)}), key: authtest.NewCredential(virtualwebauthn.KeyTypeEC2)}
 }
 
 // register asks for a passkey, makes it, and returns how it was taken.

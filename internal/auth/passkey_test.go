@@ -13,6 +13,7 @@ import (
 	"github.com/descope/virtualwebauthn"
 
 	"github.com/backstay/backstay/internal/auth"
+	"github.com/backstay/backstay/internal/auth/authtest"
 )
 
 // stopped is a clock that stands until a test moves it.
@@ -44,7 +45,7 @@ func newSite(t testing.TB) *site {
 	s.user = auth.PasskeyUser{Handle: []byte("handle of ada"), Name: "ada@example.com", FullName: "Ada Lovelace"}
 	s.here = virtualwebauthn.RelyingParty{ID: "localhost", Name: "Backstay", Origin: origin}
 	s.device = virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{UserHandle: s.user.Handle})
-	s.key = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	s.key = authtest.NewCredential(virtualwebauthn.KeyTypeEC2)
 	return s
 }
 
@@ -103,7 +104,7 @@ func (s *site) find(handle []byte) (auth.PasskeyUser, error) {
 func TestAPasskeyIsRegisteredAndSignsIn(t *testing.T) {
 	for name, kind := range map[string]virtualwebauthn.KeyType{"EC": virtualwebauthn.KeyTypeEC2, "RSA": virtualwebauthn.KeyTypeRSA} {
 		s := newSite(t)
-		s.key = virtualwebauthn.NewCredential(kind)
+		s.key = authtest.NewCredential(kind)
 		made := s.register()
 		if made.ID != base64.RawURLEncoding.EncodeToString(s.key.ID) || made.Synced {
 			t.Errorf("%s: the passkey is %s, synced %v", name, made.ID, made.Synced)
@@ -222,12 +223,12 @@ func TestADeviceProvesNothingForAnotherPageOrPerson(t *testing.T) {
 		},
 		"another key with the same name": func(s *site) error {
 			id := s.key.ID
-			s.key = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+			s.key = authtest.NewCredential(virtualwebauthn.KeyTypeEC2)
 			s.key.ID = id
 			return s.signIn()
 		},
 		"a key that is not registered": func(s *site) error {
-			s.key = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+			s.key = authtest.NewCredential(virtualwebauthn.KeyTypeEC2)
 			return s.signIn()
 		},
 		"the handle of another user": func(s *site) error {
@@ -292,7 +293,7 @@ func TestAnAnswerProvesNothingInAnotherPlace(t *testing.T) {
 		},
 		"a sign-in as a registration": func(s *site) error { // whoever may sign in would add a key of their own
 			options, session := s.begin()
-			s.key = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+			s.key = authtest.NewCredential(virtualwebauthn.KeyTypeEC2)
 			_, err := s.keys.FinishRegister(s.user, session, s.create(options))
 			if err != nil && !strings.Contains(err.Error(), "asked for to sign in") {
 				s.t.Errorf("a sign-in as a registration is refused for another reason, which other devices may not give: %v", err)
