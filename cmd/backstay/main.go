@@ -15,5 +15,6 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		tuneGC()
 	}
+	forgetStart()
 	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.System{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
 }
