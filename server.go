@@ -17,7 +17,7 @@ type Settings struct {
 	CheckBreaches   bool       `json:"check_breaches" doc:"New passwords are looked up in the list of haveibeenpwned.com, by a part of their hash"`
 	PrivateNetworks bool       `json:"private_networks" doc:"Storages and channels may be in private networks"`
 	Hooks           bool       `json:"hooks" doc:"Plans may run commands on this machine. Only the owner can switch it on"`
-	KeepRunsDays    int        `json:"keep_runs_days" minimum:"1" default:"400" doc:"Records of runs are removed after so many days"`
+	KeepRunsDays    int        `json:"keep_runs_days" minimum:"1" default:"400" doc:"Records of runs, restores and resolved alerts are removed after so many days"`
 	Version         int64      `json:"version" readOnly:"true"`
 }
 

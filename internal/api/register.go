@@ -8,6 +8,7 @@ func (a *API) register() {
 	a.registerServer()
 	a.registerAudit()
 	a.registerAuditExport()
+	a.registerAuditSinks()
 	nouns(a, "users", a.App.Users)
 	nouns(a, "groups", a.App.Groups)
 	nouns(a, "roles", a.App.Roles)
