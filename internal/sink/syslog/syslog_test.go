@@ -154,6 +154,9 @@ func (r *receiver) serve(conn net.Conn) {
 		r.got = append(r.got, string(text))
 		r.mu.Unlock()
 	}
+	if r.dies {
+		time.Sleep(100 * time.Millisecond) // until all was sent
+	}
 	if secured, ok := conn.(*tls.Conn); ok && r.dies {
 		secured.NetConn().Close() // without the words of TLS for an end
 	}
