@@ -63,6 +63,8 @@ type App struct {
 	Restores     *Noun[backstay.Restore, *backstay.Restore]
 	box          *secret.Box
 	watch        watch
+	library      library
+	news         newsroom
 	claim        auth.Digest // of the code that makes the first account; "" once there is one
 }
 

@@ -74,7 +74,7 @@ func List[T any](ctx context.Context, tx *Tx, q Query) (page []T, next string, e
 		return nil, "", err
 	}
 	if table.FieldMap["scope"] != nil {
-		query = within(query, q.Reach, q.Denied, table.FieldMap["owner"] != nil)
+		query = within(query, table, q.Reach, q.Denied)
 	}
 	by := order(field)
 	if query, err = after(query, q, by, field.StructField.Type); err != nil {
@@ -204,18 +204,17 @@ func escapeLike(s string) string {
 }
 
 // within keeps what somebody may see.
-func within(query *bun.SelectQuery, reach []backstay.Reach, denied []backstay.Scope, owned bool) *bun.SelectQuery {
+func within(query *bun.SelectQuery, table *schema.Table, reach []backstay.Reach, denied []backstay.Scope) *bun.SelectQuery {
 	query = query.WhereGroup(" and ", func(q *bun.SelectQuery) *bun.SelectQuery {
 		q = q.Where("1 = 0")
 		for _, r := range reach {
+			condition, args := liesIn(table, r.Scope)
 			switch {
-			case r.Owner != "" && !owned:
+			case r.Owner != "" && table.FieldMap["owner"] == nil:
 			case r.Owner != "":
-				q = q.WhereOr(`owner = ? and (scope = ? or scope like ? escape '\')`, r.Owner, r.Scope, below(r.Scope))
-			case r.Scope == backstay.Everywhere:
-				q = q.WhereOr("1 = 1")
+				q = q.WhereOr("owner = ? and ("+condition+")", append([]any{r.Owner}, args...)...)
 			default:
-				q = q.WhereOr(`scope = ? or scope like ? escape '\'`, r.Scope, below(r.Scope))
+				q = q.WhereOr(condition, args...)
 			}
 		}
 		return q
@@ -224,6 +223,25 @@ func within(query *bun.SelectQuery, reach []backstay.Reach, denied []backstay.Sc
 		query = query.Where(`not (scope = ? or scope like ? escape '\')`, scope, below(scope))
 	}
 	return query
+}
+
+// leaves are the tables of which there may be so many rows that they are found by their place: what they hold lies right in a project, a
+// source or a repository, and nothing lies in it. The values are the kinds, as scopes have them.
+var leaves = map[string]string{"runs": "run", "snapshots": "snapshot"}
+
+// liesIn is the condition that something lies in a scope, as an index answers it where there is one.
+func liesIn(table *schema.Table, scope backstay.Scope) (condition string, args []any) {
+	kind, leaf := leaves[table.Name]
+	project := scope.Project()
+	switch {
+	case scope == backstay.Everywhere:
+		return "1 = 1", nil
+	case leaf && scope.IsWithinProject() && !strings.Contains(string(scope), "/"+kind+"/"):
+		return "substr(scope, 1, length(scope) - length(id)) = ?", []any{scope.Of(kind, "")}
+	case project != "" && table.FieldMap["project"] != nil:
+		return `project = ? and (scope = ? or scope like ? escape '\')`, []any{project, scope, below(scope)}
+	}
+	return `scope = ? or scope like ? escape '\'`, []any{scope, below(scope)}
 }
 
 // below is the pattern of the scopes within s.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -108,5 +109,5 @@ func (tx *Tx) backups(q TrendQuery) *bun.SelectQuery {
 	if q.Project != "" {
 		s = s.Where("project = ?", q.Project)
 	}
-	return within(s, q.Reach, q.Denied, true)
+	return within(s, tx.tx.Dialect().Tables().Get(reflect.TypeFor[backstay.Run]()), q.Reach, q.Denied)
 }

@@ -21,6 +21,7 @@ const (
 	lookForPlans = app.Look
 	keepHouse    = 5 * time.Minute
 	lookForMail  = 2 * time.Second
+	tidy         = time.Second
 )
 
 // senders is how many messages a process sends at once, so that a receiver that doesn't answer keeps no other one waiting.
@@ -51,6 +52,8 @@ func Serve(ctx context.Context, opt Options) {
 	}
 	all.Go(func() { opt.every(ctx, lookForPlans, opt.start) })
 	all.Go(func() { opt.every(ctx, app.ClockTick, opt.App.WatchClock) })
+	all.Go(func() { opt.every(ctx, app.LookForNews, opt.App.TellNews) })
+	all.Go(func() { opt.every(ctx, tidy, opt.App.TidyLibrary) })
 	all.Go(func() { opt.every(ctx, keepHouse, opt.App.KeepHouse) })
 	for range senders {
 		all.Go(func() { opt.every(ctx, lookForMail, opt.App.Deliver) })
