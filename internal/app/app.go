@@ -65,6 +65,7 @@ type App struct {
 	watch        watch
 	library      library
 	news         newsroom
+	touched      touched
 	claim        auth.Digest // of the code that makes the first account; "" once there is one
 }
 

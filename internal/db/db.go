@@ -53,7 +53,19 @@ func Open(ctx context.Context, location string) (*DB, error) {
 	if err := d.migrate(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return d, nil
+	return d, d.Tidy(ctx)
+}
+
+// Tidy lets SQLite count what its indexes hold, where that isn't known or has changed much: without it it may take one that tells nearly nothing apart. It
+// looks at some rows only. PostgreSQL does so by itself.
+func (d *DB) Tidy(ctx context.Context) error {
+	if d.postgres {
+		return nil
+	}
+	if _, err := d.write.ExecContext(ctx, "PRAGMA optimize = 0x10002"); err != nil {
+		return fmt.Errorf("count what indexes hold: %w", err)
+	}
+	return nil
 }
 
 // IsPostgres reports whether a location is a PostgreSQL database.

@@ -109,5 +109,5 @@ func (tx *Tx) backups(q TrendQuery) *bun.SelectQuery {
 	if q.Project != "" {
 		s = s.Where("project = ?", q.Project)
 	}
-	return within(s, tx.tx.Dialect().Tables().Get(reflect.TypeFor[backstay.Run]()), q.Reach, q.Denied)
+	return within(s, tx.tx.Dialect().Tables().Get(reflect.TypeFor[backstay.Run]()), q.Reach, q.Denied, false)
 }

@@ -364,6 +364,6 @@ func (f *filler) signIn(user string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s := backstay.Session{Record: f.base(1), User: user, Method: "password", IP: "127.0.0.1", LastUsedAt: f.now, FreshUntil: f.now, ExpiresAt: f.now.AddDate(0, 0, 7), Hash: string(digest)}
+	s := backstay.Session{Record: f.base(1), User: user, Method: "password", IP: "127.0.0.1", LastUsedAt: f.now, FreshUntil: f.now.AddDate(0, 0, 7), ExpiresAt: f.now.AddDate(0, 0, 7), Hash: string(digest)}
 	return string(ticket), db.Insert(f.ctx, f.tx, &s)
 }

@@ -14,8 +14,11 @@ create index plans_project on plans (project, created_at, id);
 
 -- What pages filter by.
 create index snapshots_repository on snapshots (repository, created_at, id);
+create index snapshots_made on snapshots (source, created_at, id);
 create index snapshots_plan on snapshots (plan, created_at, id);
+create index snapshots_project_time on snapshots (project, time, id);
 create index snapshots_run on snapshots (run);
+create index snapshots_host on snapshots (host, created_at, id);
 create index snapshots_health on snapshots (health, created_at, id);
 create index runs_kind on runs (kind, created_at, id);
 
