@@ -53,6 +53,12 @@ func (tx *Tx) countBy(ctx context.Context, table, column, where string) (map[str
 	return all, explain("count "+table, err)
 }
 
+// PlanNames returns all plans with nothing but their ids, names and projects: there may be very many.
+func (tx *Tx) PlanNames(ctx context.Context) (plans []backstay.Plan, err error) {
+	err = tx.tx.NewSelect().Model(&plans).Column("id", "name", "project").Order("created_at", "id").Scan(ctx)
+	return plans, explain("list names of plans", err)
+}
+
 // TrendQuery says which backups are summed up.
 type TrendQuery struct {
 	Reach   []backstay.Reach
