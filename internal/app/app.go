@@ -74,6 +74,9 @@ type App struct {
 	Restores     *Noun[backstay.Restore, *backstay.Restore]
 	box          *secret.Box
 	watch        watch
+	library      library
+	news         newsroom
+	touched      touched
 	claim        auth.Digest // of the code that makes the first account; "" once there is one
 }
 

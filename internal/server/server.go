@@ -264,7 +264,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 	}
 	<-working
-	return errors.Join(err, s.close())
+	return errors.Join(err, s.app.CloseLibrary(), s.close())
 }
 
 // name is how runs name this process.
