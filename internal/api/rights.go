@@ -61,12 +61,24 @@ var rights = map[string]Right{
 	"create-token":        {Access: Somewhere, Permission: backstay.CreateTokens},
 	"delete-token":        {Access: OwnOr, Permission: backstay.ManageUsers},
 
-	"get-settings":      {Access: SignedIn},
-	"update-settings":   {Access: OnServer, Permission: backstay.ManageSystem},
-	"list-permissions":  {Access: SignedIn},
+	"get-settings":     {Access: SignedIn},
+	"update-settings":  {Access: OnServer, Permission: backstay.ManageSystem},
+	"list-permissions": {Access: SignedIn},
+
+	"start-server-backup": {Access: OnServer, Permission: backstay.ManageSystem},
+	"list-server-backups": {Access: OnServer, Permission: backstay.ManageSystem},
+
 	"list-audit-events": {Access: Somewhere, Permission: backstay.ReadAudit},
 	"export-audit":      {Access: AllOver, Permission: backstay.ExportAudit},
 	"verify-audit":      {Access: OnServer, Permission: backstay.ReadAudit, Quiet: true},
+
+	"list-audit-sink-kinds": {Access: SignedIn},
+	"list-audit-sinks":      {Access: OnServer, Permission: backstay.ReadAudit},
+	"get-audit-sink":        {Access: OnObject, Permission: backstay.ReadAudit},
+	"create-audit-sink":     {Access: OnServer, Permission: backstay.ManageSystem},
+	"update-audit-sink":     {Access: OnObject, Permission: backstay.ManageSystem, See: backstay.ReadAudit},
+	"delete-audit-sink":     {Access: OnObject, Permission: backstay.ManageSystem, See: backstay.ReadAudit},
+	"test-audit-sink":       {Access: OnObject, Permission: backstay.ManageSystem, See: backstay.ReadAudit, Quiet: true},
 
 	"list-users":   {Access: Somewhere, Permission: backstay.ReadUsers},
 	"get-user":     {Access: Somewhere, Permission: backstay.ReadUsers},

@@ -70,6 +70,7 @@ func (w *world) valid(t *testing.T, r route) (c mutation) {
 		"storages":     {"name": "New " + r.id, "project": w.one, "location": t.TempDir()},
 		"repositories": {"name": "New " + r.id, "project": w.one, "storage": w.things["storages"].id, "path": r.id},
 		"plans":        {"name": "New " + r.id, "project": w.one, "sources": []string{source}, "repositories": []string{repository}, "type": "full"},
+		"audit-sinks":  {"name": "New " + r.id, "kind": "syslog", "settings": map[string]string{"transport": "udp", "address": w.syslog}},
 		"tokens":       {"name": "New", "permissions": []string{"report.read"}, "expires_at": time.Now().Add(time.Hour)},
 	}
 	body, noun := bodies[r.many()]
@@ -78,6 +79,8 @@ func (w *world) valid(t *testing.T, r route) (c mutation) {
 		c.body = map[string]any{"role": "operator"}
 	case r.id == "update-settings":
 		c.body = map[string]any{"name": "Renamed"}
+	case r.id == "start-server-backup":
+		w.Owner.Patch(t, "/settings", map[string]any{"backup_repository": repository}, nil)
 	case r.id == "update-profile":
 		c.body = map[string]any{"zone": "Europe/Berlin"}
 	case r.id == "create-link":

@@ -43,6 +43,9 @@ type Options struct {
 	Data     string             // the folder of the server, for caches
 	Hostname string             // as snapshots say it
 	Version  string             // of the program, as snapshots say it
+
+	Receivers   Receivers
+	Certificate func() (backstay.Certificate, bool) // what this process shows by TLS; false for none; may be nil
 }
 
 // Init makes a repository, as repo.Init does.
@@ -67,6 +70,7 @@ type App struct {
 	Rules        *Noun[backstay.NotificationRule, *backstay.NotificationRule]
 	Deliveries   *Noun[backstay.Delivery, *backstay.Delivery]
 	Alerts       *Noun[backstay.Alert, *backstay.Alert]
+	Sinks        *Noun[backstay.AuditSink, *backstay.AuditSink]
 	Restores     *Noun[backstay.Restore, *backstay.Restore]
 	box          *secret.Box
 	watch        watch
@@ -84,6 +88,7 @@ func New(opt Options) *App {
 	a.Plans, a.Runs, a.Snapshots = a.plans(), a.runs(), a.snapshots()
 	a.Channels, a.Rules, a.Deliveries, a.Alerts = a.channels(), a.rules(), a.deliveries(), a.alerts()
 	a.Restores = a.restores()
+	a.Sinks = a.sinks()
 	return a
 }
 

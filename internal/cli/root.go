@@ -58,7 +58,7 @@ func (p *program) addCommands(root *cobra.Command) {
 			root.AddCommand(cmd)
 		}
 	}
-	add(groupServer, p.newServe(), p.newWork(), p.newLogin(), p.newLogout(), p.newWhoami(), p.newPlan(), p.newRun(), p.newNoun("project"), p.newNoun("source"), p.newNoun("module"),
+	add(groupServer, p.newServe(), p.newWork(), p.newServer(), p.newLogin(), p.newLogout(), p.newWhoami(), p.newPlan(), p.newRun(), p.newNoun("project"), p.newNoun("source"), p.newNoun("module"),
 		p.newNoun("repository"), p.newUser(), p.newNoun("group"), p.newNoun("role"), p.newNoun("grant"), p.newNoun("token"), p.newAudit())
 	add(groupData, p.newBackup(), p.newRestore(), p.newDump())
 	add(groupSnapshots, p.newSnapshots(), p.newLs(), p.newFind(), p.newHistory(), p.newDiff(), p.newTag(), p.newStats(), p.newMount())

@@ -25,9 +25,14 @@ var (
 	VerifyAudit  = Operation{http.MethodPost, "/audit-events/verify"}
 	SignAudit    = Operation{http.MethodPost, "/audit-events/head"}
 	ExportAudit  = Operation{http.MethodGet, "/audit-events/export"}
+
+	UpdateSettings    = Operation{http.MethodPatch, "/settings"}
+	StartServerBackup = Operation{http.MethodPost, "/settings/backups"}
+	ServerBackups     = Operation{http.MethodGet, "/settings/backups"}
+	ConfirmClock      = Operation{http.MethodPost, "/clock/confirm"}
 )
 
 // Operations lists them.
 func Operations() []Operation {
-	return []Operation{Claim, SignIn, SecondFactor, Confirm, SignOut, Profile, StartPlan, RunLog, CancelRun, RetryRun, CreateLink, AuditEvents, VerifyAudit, SignAudit, ExportAudit}
+	return []Operation{Claim, SignIn, SecondFactor, Confirm, SignOut, Profile, StartPlan, RunLog, CancelRun, RetryRun, CreateLink, AuditEvents, VerifyAudit, SignAudit, ExportAudit, UpdateSettings, StartServerBackup, ServerBackups, ConfirmClock}
 }

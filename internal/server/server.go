@@ -63,6 +63,7 @@ type Server struct {
 	http     *http.Server
 	listener net.Listener
 	secure   bool
+	shown    shown
 	metrics  *metrics.Metrics
 }
 
@@ -82,7 +83,7 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 		location = filepath.Join(opt.Data, "backstay.db")
 	}
 	if s.db, err = db.Open(ctx, location); err != nil {
-		return nil, err
+		return nil, explainOpen(err)
 	}
 	if s.catalog, err = catalog.Open(ctx, catalogueOf(opt)); err != nil {
 		return nil, err
@@ -99,14 +100,32 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("ask the name of this machine: %w", err)
 	}
 	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce, opt.Hashes), Init: opt.Init, Ring: ring,
-		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Address: s.Address, Speakers: speakers{opt.Clock, opt.Rand}, RunEnded: s.metrics.RunEnded, Data: opt.Data, Hostname: host, Version: opt.Version})
+		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Address: s.Address, Certificate: s.noted, Speakers: speakers{opt.Clock, opt.Rand}, Receivers: receivers{opt.Clock, opt.Rand}, RunEnded: s.metrics.RunEnded, Data: opt.Data, Hostname: host, Version: opt.Version})
 	if err := s.reseal(ctx, ring); err != nil {
 		return nil, err
 	}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
+	if s.listener != nil {
+		if err := s.app.BeginAgain(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return s, s.greet(ctx)
+}
+
+// explainOpen says what to do about a database that can't be opened.
+func explainOpen(err error) error {
+	switch {
+	case errors.Is(err, db.ErrDamaged):
+		return backstay.Errorf(backstay.Damaged, "%w", err).WithHint(app.DamagedHint)
+	case errors.Is(err, db.ErrNewer):
+		return backstay.Errorf(backstay.Invalid, "%w", err).WithHint("Update Backstay to that version, or restore the server's backup of itself from before.")
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	return backstay.Errorf(backstay.Failed, "open the database: %w", err).WithHint("Look whether the database is running, and its disk there and writable. Repositories are not affected: they are restored by their password alone.")
 }
 
 // catalogueOf is where the catalogue is: beside the database in the folder, or in PostgreSQL too.
@@ -121,7 +140,7 @@ func catalogueOf(opt Options) string {
 // ones would open nothing.
 func (s *Server) keys(ctx context.Context) (*secret.Ring, error) {
 	if s.opt.Key != nil && s.opt.Rotate {
-		return nil, backstay.Errorf(backstay.Invalid, "the key is given by the environment").WithHint("Put a new key before it there: what the older ones sealed is sealed anew by each start.")
+		return nil, backstay.Errorf(backstay.Invalid, "the key is given by the environment or a command, and not kept in the folder").WithHint("Have a new key given before it, on a line of its own: what the older ones sealed is sealed anew by each start.")
 	}
 	if s.opt.Key != nil {
 		return s.opt.Key, nil
@@ -177,7 +196,11 @@ func (s *Server) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	s.listener = tls.NewListener(s.listener, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}})
+	if s.opt.CertFile == "" {
+		s.opt.Console("It uses a certificate of its own. Compare its SHA-256 fingerprint with what the browser shows:\n  %s", fingerprint(cert.Certificate[0]))
+	}
+	show := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate() }
+	s.listener = tls.NewListener(s.listener, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: show, NextProtos: []string{"h2", "http/1.1"}})
 	return nil
 }
 

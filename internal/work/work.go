@@ -21,10 +21,14 @@ const (
 	lookForPlans = app.Look
 	keepHouse    = 5 * time.Minute
 	lookForMail  = 2 * time.Second
+	lookForTrail = time.Second
 )
 
 // senders is how many messages a process sends at once, so that a receiver that doesn't answer keeps no other one waiting.
 const senders = 4
+
+// trailSenders is how many sinks of the audit trail a process serves at once, for the same reason. There are few.
+const trailSenders = 2
 
 // Options say how a process works.
 type Options struct {
@@ -54,6 +58,9 @@ func Serve(ctx context.Context, opt Options) {
 	all.Go(func() { opt.every(ctx, keepHouse, opt.App.KeepHouse) })
 	for range senders {
 		all.Go(func() { opt.every(ctx, lookForMail, opt.App.Deliver) })
+	}
+	for range trailSenders {
+		all.Go(func() { opt.every(ctx, lookForTrail, opt.App.SendTrail) })
 	}
 	all.Wait()
 }
