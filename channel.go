@@ -15,11 +15,20 @@ type Channel struct {
 	Settings map[string]string `json:"settings" doc:"By the names of the kind's fields. Secrets are taken and never shown: leave one out to keep it"`
 	Secrets  []string          `json:"secrets" readOnly:"true" bun:"-" doc:"The names of the secret settings that are set"`
 	Local    bool              `json:"local" readOnly:"true" doc:"An administrator of the server made it: it may reach the server's own machine"`
+	Links    bool              `json:"links" doc:"Of the server's own e-mail: links by which people choose a password are mailed by it, each to its person. Only who manages people can say so, and change the channel then"`
 	Sealed   string            `json:"-"`
 }
 
+// ChannelEmail is the kind of channels that are mail.
+const ChannelEmail = "email"
+
 // Check says what is wrong with a channel. Its settings are checked by its kind.
-func (c Channel) Check() error { return checkName("channel", c.Name) }
+func (c Channel) Check() error {
+	if c.Links && (c.Project != "" || c.Kind != ChannelEmail) {
+		return Errorf(Invalid, "links are mailed by a channel of kind %s that belongs to no project", ChannelEmail).OnField("links")
+	}
+	return checkName("channel", c.Name)
+}
 
 // DeliveryState is how far a message has come.
 type DeliveryState string
@@ -36,6 +45,7 @@ type Delivery struct {
 	Record
 	Placed
 	Channel    string          `json:"channel" doc:"The id of the channel"`
+	To         string          `json:"to,omitempty" doc:"The address that it goes to, and to nobody else of the channel"`
 	Rule       string          `json:"rule,omitempty" doc:"The id of the rule that asked for it"`
 	Event      string          `json:"event" doc:"Such as run.failed"`
 	EventID    string          `json:"event_id" doc:"The same in all deliveries of one event"`
@@ -49,5 +59,6 @@ type Delivery struct {
 	Attempts   int             `json:"attempts"`
 	Error      string          `json:"error,omitempty" doc:"Why the last attempt failed"`
 	Message    json.RawMessage `json:"-"` // as internal/notify has it
+	Sealed     string          `json:"-"` // the message in place of Message, where only its receiver may read it; gone once it was sent
 	LeaseUntil *time.Time      `json:"-"` // until then a process is at it
 }

@@ -39,6 +39,7 @@ type Options struct {
 	Data     string             // the folder of the server, for caches
 	Hostname string             // as snapshots say it
 	Version  string             // of the program, as snapshots say it
+	Breaches auth.Breaches      // where new passwords are looked up, if the settings say so
 }
 
 // App holds the use cases. Its methods may be called from any goroutine.
@@ -61,9 +62,13 @@ type App struct {
 	Deliveries   *Noun[backstay.Delivery, *backstay.Delivery]
 	Alerts       *Noun[backstay.Alert, *backstay.Alert]
 	Restores     *Noun[backstay.Restore, *backstay.Restore]
-	box          *secret.Box
-	watch        watch
-	claim        auth.Digest // of the code that makes the first account; "" once there is one
+
+	IdentityProviders *Noun[backstay.IdentityProvider, *backstay.IdentityProvider]
+
+	box     *secret.Box
+	watch   watch
+	issuers issuers
+	claim   auth.Digest // of the code that makes the first account; "" once there is one
 }
 
 // New puts the use cases together.
@@ -74,6 +79,7 @@ func New(opt Options) *App {
 	a.Plans, a.Runs, a.Snapshots = a.plans(), a.runs(), a.snapshots()
 	a.Channels, a.Rules, a.Deliveries, a.Alerts = a.channels(), a.rules(), a.deliveries(), a.alerts()
 	a.Restores = a.restores()
+	a.IdentityProviders = a.identityProviders()
 	return a
 }
 

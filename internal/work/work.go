@@ -52,6 +52,7 @@ func Serve(ctx context.Context, opt Options) {
 	all.Go(func() { opt.every(ctx, lookForPlans, opt.start) })
 	all.Go(func() { opt.every(ctx, app.ClockTick, opt.App.WatchClock) })
 	all.Go(func() { opt.every(ctx, keepHouse, opt.App.KeepHouse) })
+	all.Go(func() { opt.every(ctx, lookForMail, opt.App.MailForgotten) })
 	for range senders {
 		all.Go(func() { opt.every(ctx, lookForMail, opt.App.Deliver) })
 	}
