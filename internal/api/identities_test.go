@@ -134,7 +134,7 @@ func TestAPersonLinksAnotherServerAndSignsInByIt(t *testing.T) {
 		out(t, s.Client(t), c.signIn(t, s.Client(t)))
 
 		trail := string(s.Owner.Ask(t, http.MethodGet, "/audit-events?limit=1000", nil).Body)
-		for _, action := range []string{"auth.identity-begun", "auth.identity-linked", "auth.mfa-removed", "identity-provider.created"} {
+		for _, action := range []string{"auth.identity-begun", "auth.identity-linked", "auth.identity-unlinked", "identity-provider.created"} {
 			if !strings.Contains(trail, `"`+action+`"`) {
 				t.Errorf("the trail has no %s", action)
 			}

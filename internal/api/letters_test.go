@@ -189,3 +189,19 @@ func TestALinkForAForgottenPasswordIsGoodForAnHour(t *testing.T) {
 	c.by.Add(int64(time.Hour))
 	choose(t, s, ticket, servertest.Password).Refused(t, http.StatusNotFound, "not-found")
 }
+
+func TestALinkEndsWhenTheAddressThatItWasMailedToChanges(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		bob := newPerson(t, s, "Bob")
+		var link madeLink
+		s.Owner.Post(t, "/users/"+bob+"/link", nil, &link)
+		s.Owner.Patch(t, "/users/"+bob, map[string]string{"name": "Robert"}, nil)
+		s.Owner.Patch(t, "/users/"+bob, map[string]string{"email": "robert@example.org"}, nil)
+		choose(t, s, link.Ticket, servertest.Password).Refused(t, http.StatusNotFound, "not-found")
+		s.Owner.Post(t, "/users/"+bob+"/link", nil, &link)
+		s.Owner.Patch(t, "/users/"+bob, map[string]string{"name": "Rob"}, nil)
+		if got := choose(t, s, link.Ticket, servertest.Password); got.Status != http.StatusCreated {
+			t.Errorf("the link after the name was changed = %d %s", got.Status, got.Body)
+		}
+	})
+}

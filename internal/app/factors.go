@@ -392,6 +392,9 @@ func (a *App) RemoveFactor(ctx context.Context, who backstay.Actor, id string) e
 			return backstay.Errorf(backstay.Invalid, "this factor can be replaced, and not removed")
 		}
 		t.on("factor", f.ID, f.Name)
+		if f.Kind == backstay.FactorOIDC {
+			t.event.Action = "auth.identity-unlinked"
+		}
 		if err := db.Delete[backstay.Factor](ctx, t.tx, id); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func (a *App) KeepHouse(ctx context.Context) error {
 			return err
 		}
 		_, err = tx.ForgetRuns(ctx, now.AddDate(0, 0, -set.KeepRunsDays))
-		return errors.Join(err, tx.ForgetAttempts(ctx, now.Add(-attemptsForget)), tx.EndOldSessions(ctx, now.Add(-familiarFor)))
+		return errors.Join(err, tx.ForgetAttempts(ctx, now.Add(-attemptsForget)), tx.EndOldSessions(ctx, now.Add(-familiarFor)), tx.ForgetCeremonies(ctx, now))
 	})
 	return errors.Join(err, a.SignAudit(ctx), a.startUpkeep(ctx), a.LookAround(ctx), a.discardOldRestores(ctx))
 }

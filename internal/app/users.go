@@ -28,10 +28,14 @@ func (a *App) users() *Noun[backstay.User, *backstay.User] {
 			return u.Check()
 		},
 		saved: func(t *task, u, old *backstay.User) error {
-			if old != nil && u.Disabled && !old.Disabled {
-				return t.tx.EndSessions(t.ctx, u.ID, "")
+			var err error
+			if old != nil && u.Email != old.Email {
+				err = t.tx.EndLinks(t.ctx, u.ID) // which were mailed to the other address
 			}
-			return nil
+			if old != nil && u.Disabled && !old.Disabled {
+				err = errors.Join(err, t.tx.EndSessions(t.ctx, u.ID, ""))
+			}
+			return err
 		},
 		remove: func(t *task, u *backstay.User) error {
 			if err := t.keepsAnOwner(u.ID); err != nil {
@@ -82,8 +86,13 @@ func (a *App) UpdateProfile(ctx context.Context, who backstay.Actor, patch []byt
 		if u, err = patched(old, patch); err != nil {
 			return err
 		}
-		if !who.Fresh && u.Email != old.Email {
-			return errConfirm("change the address you sign in with")
+		if u.Email != old.Email {
+			if !who.Fresh {
+				return errConfirm("change the address you sign in with")
+			}
+			if err := t.tx.EndLinks(ctx, u.ID); err != nil { // which were mailed to the other address
+				return err
+			}
 		}
 		u.Disabled = old.Disabled
 		if err := u.Check(); err != nil {

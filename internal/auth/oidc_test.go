@@ -380,6 +380,7 @@ func TestClaimsAreReadAsServersWriteThem(t *testing.T) {
 		{map[string]any{"email": "a@b", "email_verified": 1}, false, nil},
 		{map[string]any{"email": "a@b"}, false, nil},
 		{map[string]any{"email_verified": true}, false, nil},
+		{map[string]any{"email": "a\x00@b", "email_verified": true}, false, nil},
 		{map[string]any{"email": "a@b", "email_verified": false, "groups": []string{}}, false, []string{}},
 	} {
 		i.Claims = c.claims

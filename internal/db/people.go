@@ -158,8 +158,7 @@ func (tx *Tx) TakeCeremony(ctx context.Context, id, kind string, now time.Time) 
 	if err != nil {
 		return "", err
 	}
-	_, err = tx.exec(ctx, "delete from ceremonies where expires_at <= ?", now)
-	return value, err
+	return value, tx.ForgetCeremonies(ctx, now)
 }
 
 // Awaits reports whether the state of a sign-in of a kind is kept.
@@ -178,6 +177,12 @@ func (tx *Tx) TakeCeremonies(ctx context.Context, kind string) (values []string,
 // DropIdentities unlinks everybody from an identity provider.
 func (tx *Tx) DropIdentities(ctx context.Context, provider string) error {
 	_, err := tx.exec(ctx, "delete from factors where kind = ? and value = ?", backstay.FactorOIDC, provider)
+	return err
+}
+
+// ForgetCeremonies removes the states of sign-ins that nobody came back to.
+func (tx *Tx) ForgetCeremonies(ctx context.Context, now time.Time) error {
+	_, err := tx.exec(ctx, "delete from ceremonies where expires_at <= ?", now)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"maps"
 	"math/big"
 	"net/http"
@@ -122,7 +123,7 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	if id != ClientID || secret != ClientSecret || !ok || r.FormValue("redirect_uri") != asked.Get("redirect_uri") || Base64(sum[:]) != asked.Get("code_challenge") {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprint(w, `{"error":"invalid_grant","error_description":"<b>page</b>`+ClientSecret+`"}`)
+		_, _ = io.WriteString(w, `{"error":"invalid_grant","error_description":"<b>page</b>`+ClientSecret+`"}`)
 		return
 	}
 	claims := map[string]any{"iss": i.URL, "sub": "4711", "aud": ClientID, "exp": i.now().Add(time.Minute).Unix(), "iat": i.now().Unix(), "nonce": asked.Get("nonce")}
