@@ -16,6 +16,7 @@ type Channel struct {
 	Secrets  []string          `json:"secrets" readOnly:"true" bun:"-" doc:"The names of the secret settings that are set"`
 	Local    bool              `json:"local" readOnly:"true" doc:"An administrator of the server made it: it may reach the server's own machine"`
 	Links    bool              `json:"links" doc:"Of the server's own e-mail: links by which people choose a password are mailed by it, each to its person. Only who manages people can say so, and change the channel then"`
+	LinksBy  string            `json:"links_by,omitempty" readOnly:"true" doc:"The id of the person who vouches for that: links of accounts that may more than they are not mailed"`
 	Sealed   string            `json:"-"`
 }
 

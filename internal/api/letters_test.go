@@ -179,6 +179,39 @@ func TestOnlyWhoManagesPeopleSaysByWhichChannelLinksAreMailed(t *testing.T) {
 	})
 }
 
+// TestWhoSetsTheMailUpGetsNoAccountWithMoreRights is about a system administrator who has the mails sent to a server of their own.
+func TestWhoSetsTheMailUpGetsNoAccountWithMoreRights(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		admin := s.Person(t, "Sam Admin", "system-admin", "/")
+		s.Person(t, "Ruth", "restorer", "/")
+		s.Person(t, "Vera", "viewer", "/")
+		mails, channel := newMailer(t, s)
+		var mine struct {
+			LinksBy string `json:"links_by"`
+		}
+		var me struct{ ID string }
+		admin.Get(t, "/profile", &me)
+		if admin.Patch(t, "/channels/"+channel, map[string]any{"name": "Mine"}, &mine); mine.LinksBy != me.ID {
+			t.Errorf("%q vouches for the channel, want the one who changed it last", mine.LinksBy)
+		}
+		for _, email := range []string{"ada@example.org", "ruth@example.org", "vera@example.org"} {
+			if got := s.Client(t).Ask(t, http.MethodPost, "/session/forgotten", map[string]string{"email": email}); got.Status != http.StatusAccepted {
+				t.Errorf("%s is answered %d %s", email, got.Status, got.Body)
+			}
+		}
+		soon(t, "the mail", func() bool { return len(mails()) > 0 })
+		if time.Sleep(5 * time.Second); len(mails()) != 1 || !strings.Contains(mails()[0], "To: <vera@example.org>") {
+			t.Errorf("mails = %q, want one to Vera, who may no more than the administrator", mails())
+		}
+		var owner struct{ ID string }
+		var link madeLink
+		s.Owner.Get(t, "/profile", &owner)
+		if s.Owner.Post(t, "/users/"+owner.ID+"/link", nil, &link); link.Mailed || link.Ticket == "" {
+			t.Errorf("a link for the owner is %+v, want it shown to who made it", link)
+		}
+	})
+}
+
 func TestALinkForAForgottenPasswordIsGoodForAnHour(t *testing.T) {
 	c := &ahead{}
 	s := servertest.Start(t, server.Options{Clock: c}).Claim(t)

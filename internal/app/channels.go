@@ -28,7 +28,11 @@ func (a *App) channels() *Noun[backstay.Channel, *backstay.Channel] {
 			if err := c.Check(); err != nil {
 				return err
 			}
+			c.LinksBy = ""
 			if before != nil && before.Links || c.Links {
+				if c.Links {
+					c.LinksBy = t.who.User
+				}
 				if err := t.allow(backstay.ManageUsers, backstay.System, ""); err != nil { // who reads the links gets the accounts
 					return err
 				}

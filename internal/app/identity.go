@@ -257,16 +257,9 @@ func (t *task) unused(u backstay.User, p backstay.IdentityProvider) error {
 	if err != nil {
 		return err
 	}
-	rights, err := t.tx.Rights(t.ctx, p.SetUpBy)
-	if err != nil {
-		return err
-	}
-	voucher := *t
-	voucher.who = backstay.Actor{Kind: backstay.ActorUser, User: p.SetUpBy, Rights: rights}
-	err = voucher.mayActFor(u.ID)
-	var refused *backstay.Error
-	if u.Disabled || u.LastSeenAt != nil || factors > 0 || errors.As(err, &refused) {
-		return errUnlinked(p)
+	ok, err := t.vouches(p.SetUpBy, u.ID)
+	if err == nil && (u.Disabled || u.LastSeenAt != nil || factors > 0 || !ok) {
+		err = errUnlinked(p)
 	}
 	return err
 }

@@ -21,6 +21,21 @@ const resetFor = time.Hour
 // forgotten is why the address of somebody is kept who has forgotten their password.
 const forgotten = "password forgotten"
 
+// mailerFor is the channel that a person's links are mailed by. ErrNotFound means that there is none, or that whoever set it up has less rights
+// than the person: they could have it send them the link.
+func (t *task) mailerFor(u backstay.User) (backstay.Channel, error) {
+	c, err := t.mailer()
+	if err != nil {
+		return c, err
+	}
+	ok, err := t.vouches(c.LinksBy, u.ID)
+	if err == nil && !ok {
+		t.app.Log.WarnContext(t.ctx, "a link was not mailed: whoever set the channel up has less rights than its person", "user", u.ID, "channel", c.Name)
+		err = db.ErrNotFound
+	}
+	return c, err
+}
+
 // mailer is the channel that links are mailed by; of several the oldest. ErrNotFound means that there is none.
 func (t *task) mailer() (c backstay.Channel, err error) {
 	all, err := db.All[backstay.Channel](t.ctx, t.tx, db.Condition{Column: "project", Op: db.Is, Value: ""}, db.Condition{Column: "kind", Op: db.Is, Value: backstay.ChannelEmail})
@@ -33,6 +48,22 @@ func (t *task) mailer() (c backstay.Channel, err error) {
 		}
 	}
 	return c, db.ErrNotFound
+}
+
+// vouches reports whether somebody has all the rights of a person: what they have set up may give the account away.
+func (t *task) vouches(somebody, person string) (bool, error) {
+	rights, err := t.tx.Rights(t.ctx, somebody)
+	if err != nil {
+		return false, err
+	}
+	as := *t
+	as.who = backstay.Actor{Kind: backstay.ActorUser, User: somebody, Rights: rights}
+	err = as.mayActFor(person)
+	var refused *backstay.Error
+	if errors.As(err, &refused) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // newLink makes a link by which a person chooses a password.
@@ -175,9 +206,9 @@ func (a *App) mailForgotten(ctx context.Context, tx *db.Tx, r request) error {
 	if err != nil {
 		return err
 	}
-	c, err := t.mailer()
+	c, err := t.mailerFor(u)
 	if errors.Is(err, db.ErrNotFound) {
-		return nil // it is gone since they asked
+		return nil // it is gone since they asked, or not for them
 	}
 	if err != nil {
 		return err

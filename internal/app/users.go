@@ -201,7 +201,7 @@ func (a *App) NewLink(ctx context.Context, who backstay.Actor, user string, show
 		if n.Ticket, n.Link, err = t.newLink(u.ID, invitationFor); err != nil || show {
 			return err
 		}
-		c, err := t.mailer()
+		c, err := t.mailerFor(u)
 		if errors.Is(err, db.ErrNotFound) {
 			return nil
 		}

@@ -11,5 +11,6 @@ create unique index identity_providers_issuer on identity_providers (issuer); --
 
 -- Messages to one person, which hold what only they may read.
 alter table channels add column links boolean not null default false;
+alter table channels add column links_by text not null default '';
 alter table deliveries add column "to" text not null default '';
 alter table deliveries add column sealed text not null default '';
