@@ -25,7 +25,7 @@ type Actor struct {
 	Fresh   bool   // the sign-in was confirmed just now
 	MFA     bool   // a second factor was part of the sign-in
 	Method  string // how they signed in: "password", "passkey", "oidc", "token"
-	Limited bool   // a second factor is demanded that they don't have yet: nothing is possible but setting it up
+	Limited bool   // a second factor is demanded that they don't have yet: nothing is possible but setting it up, and for a token nothing at all
 	From    Origin
 }
 

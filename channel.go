@@ -16,13 +16,21 @@ type Channel struct {
 	Secrets     []string          `json:"secrets" readOnly:"true" bun:"-" doc:"The names of the secret settings that are set"`
 	HourlyLimit int               `json:"hourly_limit" minimum:"0" maximum:"1000" doc:"How many messages it takes in an hour; 0: any number. What exceeds them comes together, as one message, as soon as there is room. Critical messages don't wait"`
 	Local       bool              `json:"local" readOnly:"true" doc:"An administrator of the server made it: it may reach the server's own machine"`
+	Links       bool              `json:"links" doc:"Of the server's own e-mail: links by which people choose a password are mailed by it, each to its person. Only who manages people can say so, and change the channel then"`
+	LinksBy     string            `json:"links_by,omitempty" readOnly:"true" doc:"The id of the person who vouches for that: links of accounts that may more than they are not mailed"`
 	Sealed      string            `json:"-"`
 }
+
+// ChannelEmail is the kind of channels that are mail.
+const ChannelEmail = "email"
 
 // Check says what is wrong with a channel. Its settings are checked by its kind.
 func (c Channel) Check() error {
 	if c.HourlyLimit < 0 || c.HourlyLimit > 1000 {
 		return Errorf(Invalid, "%d messages an hour: want 0, for any number, to 1000", c.HourlyLimit).OnField("hourly_limit")
+	}
+	if c.Links && (c.Project != "" || c.Kind != ChannelEmail) {
+		return Errorf(Invalid, "links are mailed by a channel of kind %s that belongs to no project", ChannelEmail).OnField("links")
 	}
 	return checkName("channel", c.Name)
 }
@@ -42,6 +50,7 @@ type Delivery struct {
 	Record
 	Placed
 	Channel    string          `json:"channel" doc:"The id of the channel"`
+	To         string          `json:"to,omitempty" doc:"The address that it goes to, and to nobody else of the channel"`
 	Rule       string          `json:"rule,omitempty" doc:"The id of the rule that asked for it"`
 	Event      string          `json:"event" doc:"Such as run.failed"`
 	EventID    string          `json:"event_id" doc:"The same in all deliveries of one event"`
@@ -56,5 +65,6 @@ type Delivery struct {
 	Attempts   int             `json:"attempts"`
 	Error      string          `json:"error,omitempty" doc:"Why the last attempt failed"`
 	Message    json.RawMessage `json:"-"` // as internal/notify has it
+	Sealed     string          `json:"-"` // the message in place of Message, where only its receiver may read it; gone once it was sent
 	LeaseUntil *time.Time      `json:"-"` // until then a process is at it
 }

@@ -102,6 +102,7 @@ type operation struct {
 	open             bool // people who have not signed in may ask
 	status           int  // by default 200, or 204 without an answer
 	filters          []string
+	returned         bool // a browser comes back to it from another server, which adds what it likes to the address
 }
 
 // full is the path of the operation. One that begins with /api is so already.
@@ -132,7 +133,7 @@ type none struct{}
 // handle registers one operation.
 func handle[I, O any](a *API, op operation, fn func(ctx context.Context, in *I) (*O, error)) {
 	o := huma.Operation{OperationID: op.id, Method: op.method, Path: op.full(), Summary: op.summary, Description: op.help, Tags: []string{op.tag},
-		DefaultStatus: op.status, MaxBodyBytes: maxBody, BodyReadTimeout: -1, RejectUnknownQueryParameters: len(op.filters) == 0, Metadata: map[string]any{"filters": op.filters}, Extensions: rights[op.id].describe()}
+		DefaultStatus: op.status, MaxBodyBytes: maxBody, BodyReadTimeout: -1, RejectUnknownQueryParameters: len(op.filters) == 0 && !op.returned, Metadata: map[string]any{"filters": op.filters}, Extensions: rights[op.id].describe()}
 	if !op.open {
 		o.Security = []map[string][]string{{"session": {}}, {"token": {}}}
 		o.Middlewares = huma.Middlewares{onlyKnown}

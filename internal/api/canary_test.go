@@ -81,6 +81,7 @@ func TestSecretsAreSeenNowhereAgain(t *testing.T) {
 	}
 	local := made("/sources", map[string]any{"name": "Local", "project": project, "kind": "files", "settings": map[string]string{"paths": data}})
 	repository := made("/repositories", map[string]any{"name": "R", "project": project, "storage": folder, "password": c.add("password of a repository", "canary-repository-password")})
+	made("/identity-providers", map[string]any{"name": "Corp", "issuer": "https://127.0.0.1:1", "client_id": "public", "client_secret": c.add("secret of a client", "canary-client-secret-5f")})
 	plan := made("/plans", map[string]any{"name": "Plan", "project": project, "sources": []string{local}, "repositories": []string{repository}, "type": "full", "verify": "full"})
 
 	// What the server makes and shows once.

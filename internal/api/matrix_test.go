@@ -78,8 +78,12 @@ func (w *world) request(r route) (path string, body any, header []string) {
 		body = map[string]string{"code": "x"}
 	case "finish-passkey":
 		body = map[string]any{"name": "x", "answer": map[string]string{}}
-	case "finish-passkey-sign-in":
+	case "finish-passkey-sign-in", "finish-passkey-confirm":
 		body = map[string]any{"answer": map[string]string{}}
+	case "begin-identity", "begin-identity-sign-in":
+		body = map[string]string{"provider": "nothing"}
+	case "forgot-password":
+		body = map[string]string{"email": "x@example.org"}
 	case "use-link":
 		body = map[string]string{"ticket": "x", "password": "x"}
 	case "confirm":
@@ -105,6 +109,8 @@ func (w *world) request(r route) (path string, body any, header []string) {
 		body = map[string]string{"name": "x", "email": "victim@example.org"}
 	case "create-group":
 		body = map[string]any{"name": "A group", "members": []string{}}
+	case "create-identity-provider":
+		body = w.corp.body()
 	case "create-role":
 		body = map[string]any{"name": "A role", "permissions": []string{"report.read"}}
 	case "create-grant":
@@ -221,9 +227,11 @@ func (w *world) wantStatus(r route, who backstay.Actor) int {
 	switch {
 	case w.may(r, who, r.right.Permission):
 		return 0
+	case r.id == "delete-session" && who.Token != nil:
+		return http.StatusForbidden
 	case who.Kind == backstay.ActorNobody, who.Limited && r.right.Access != api.SetUp:
 		return http.StatusUnauthorized
-	case r.id == "delete-session" && who.Token != nil, r.right.Access == api.OwnOr && backstay.Decide(who, r.right.Permission, backstay.System, "").NeedFresh:
+	case r.right.Access == api.OwnOr && backstay.Decide(who, r.right.Permission, backstay.System, "").NeedFresh:
 		return http.StatusForbidden
 	case r.about() && r.right.Access != api.SetUp && !w.sees(r, who):
 		return http.StatusNotFound
@@ -307,9 +315,9 @@ func fails(r route, got servertest.Answer) bool {
 	switch r.id {
 	case "confirm":
 		return got.Status == http.StatusUnauthorized && strings.Contains(string(got.Body), "password")
-	case "confirm-totp", "delete-factor":
+	case "confirm-totp", "delete-factor", "begin-identity":
 		return got.Status == http.StatusNotFound
-	case "finish-passkey":
+	case "finish-passkey", "finish-passkey-confirm":
 		return got.Status == http.StatusUnauthorized && strings.Contains(string(got.Body), "not asked for")
 	}
 	return false

@@ -63,6 +63,23 @@ func (a *API) registerPasskeys() {
 			out.Body.Factor, out.Body.Codes = f, newCodes(codes).Body.Codes
 			return out, err
 		})
+	a.registerPasskeySignIn()
+}
+
+func (a *API) registerPasskeySignIn() {
+	handle(a, operation{id: "begin-passkey-confirm", method: http.MethodPost, path: "/session/confirm/passkey/begin", summary: "Ask the browser for a passkey, to confirm that it is you", tag: "session", status: http.StatusCreated},
+		func(ctx context.Context, _ *none) (*question, error) {
+			return a.question(a.App.BeginPasskeyConfirm(ctx, actor(ctx)))
+		})
+	handle(a, operation{id: "finish-passkey-confirm", method: http.MethodPost, path: "/session/confirm/passkey/finish", summary: "Confirm with a passkey that it is you", tag: "session", status: http.StatusNoContent},
+		func(ctx context.Context, in *struct {
+			Ceremony
+			Body struct {
+				Answer json.RawMessage `json:"answer" required:"true" doc:"The credential as JSON, as its toJSON says"`
+			}
+		}) (*none, error) {
+			return nil, a.App.FinishPasskeyConfirm(ctx, actor(ctx), in.ticket(a), in.Body.Answer)
+		})
 	handle(a, operation{id: "begin-passkey-sign-in", method: http.MethodPost, path: "/session/passkey/begin", summary: "Ask the browser for a passkey to sign in", tag: "session", open: true, status: http.StatusCreated},
 		func(ctx context.Context, _ *none) (*question, error) {
 			return a.question(a.App.BeginPasskeySignIn(ctx))

@@ -4,11 +4,15 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/descope/virtualwebauthn"
 
+	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/internal/auth/authtest"
+	"github.com/backstay/backstay/internal/server"
 	"github.com/backstay/backstay/internal/server/servertest"
+	"github.com/backstay/backstay/test/servers"
 )
 
 // device is a browser with a passkey of the server.
@@ -115,4 +119,60 @@ func TestAPasskeyIsAddedByWhoAskedForIt(t *testing.T) {
 		cookie := asked.Header.Get("Set-Cookie")
 		bob.Ask(t, http.MethodPost, "/profile/passkeys/finish", map[string]any{"name": "x", "answer": json.RawMessage(answer)}, "Cookie", cookie).Refused(t, http.StatusUnauthorized, "sign-in")
 	})
+}
+
+// confirm asks to confirm, and returns the browser's answer.
+func (d *device) confirm(t *testing.T, c *servertest.Client) map[string]any {
+	t.Helper()
+	asked := c.Ask(t, http.MethodPost, "/session/confirm/passkey/begin", nil)
+	options, err := virtualwebauthn.ParseAssertionOptions(string(asked.Body))
+	if err != nil {
+		t.Fatalf("begin = %d %s: %v", asked.Status, asked.Body, err)
+	}
+	d.key.Counter++
+	return map[string]any{"answer": json.RawMessage(virtualwebauthn.CreateAssertionResponse(d.here, d.auth, d.key, *options))}
+}
+
+func TestAPasskeyConfirmsThatItIsYou(t *testing.T) {
+	const finish = "/session/confirm/passkey/finish"
+	for name, database := range map[string]func() string{"SQLite": func() string { return "" }, "PostgreSQL": func() string { return servers.Postgres(t) }} {
+		t.Run(name, func(t *testing.T) {
+			c := &shifted{Clock: clock.System}
+			s := servertest.Start(t, server.Options{Database: database(), Clock: c}).Claim(t)
+			bob := s.Person(t, "Bob", "system-admin", "/")
+			bob.Ask(t, http.MethodPost, "/session/confirm/passkey/begin", nil).Refused(t, http.StatusConflict, "conflict")
+			var me, him struct{ ID string }
+			s.Owner.Get(t, "/profile", &me)
+			bob.Get(t, "/profile", &him)
+			mine, his := newDevice(s.URL, me.ID), newDevice(s.URL, him.ID)
+			mine.register(t, s.Owner)
+			his.register(t, bob)
+			dangerous := func(who *servertest.Client, name string) servertest.Answer {
+				t.Helper()
+				return who.Ask(t, http.MethodPost, "/projects", map[string]string{"name": name})
+			}
+			c.by.Add(int64(time.Hour))
+			dangerous(s.Owner, "A").Refused(t, http.StatusForbidden, "unconfirmed")
+
+			caught := his.confirm(t, bob)
+			s.Owner.Ask(t, http.MethodPost, finish, caught).Refused(t, http.StatusUnauthorized, "sign-in") // what somebody else was asked
+			mine.confirm(t, s.Owner)
+			other := newDevice(s.URL, me.ID)
+			s.Owner.Ask(t, http.MethodPost, finish, other.confirm(t, s.Owner)).Refused(t, http.StatusUnauthorized, "sign-in") // a passkey that nobody knows
+			s.Owner.Ask(t, http.MethodPost, finish, mine.sign(t, s.Owner)).Refused(t, http.StatusUnauthorized, "sign-in")     // which was for a sign-in
+			dangerous(s.Owner, "B").Refused(t, http.StatusForbidden, "unconfirmed")
+
+			answer := mine.confirm(t, s.Owner)
+			if got := s.Owner.Ask(t, http.MethodPost, finish, answer); got.Status != http.StatusNoContent {
+				t.Fatalf("finish = %d %s", got.Status, got.Body)
+			}
+			if got := dangerous(s.Owner, "C"); got.Status != http.StatusCreated {
+				t.Errorf("after the confirmation something dangerous = %d %s", got.Status, got.Body)
+			}
+			c.by.Add(int64(time.Hour))
+			s.Owner.Ask(t, http.MethodPost, finish, answer).Refused(t, http.StatusUnauthorized, "sign-in") // the same again
+			dangerous(s.Owner, "D").Refused(t, http.StatusForbidden, "unconfirmed")
+			dangerous(bob, "E").Refused(t, http.StatusForbidden, "unconfirmed")
+		})
+	}
 }

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
 
 	"github.com/backstay/backstay/internal/server"
 	"github.com/backstay/backstay/internal/server/servertest"
@@ -75,5 +78,38 @@ func TestWhoManagesPeopleGivesOnlyWhatTheyHave(t *testing.T) {
 		s.Owner.Get(t, "/profile", &owner)
 		admin.Ask(t, "POST", "/users/"+owner.ID+"/link", nil).Refused(t, http.StatusForbidden, "denied")
 		s.Owner.Ask(t, "DELETE", "/users/"+owner.ID, nil).Refused(t, http.StatusConflict, "conflict")
+	})
+}
+
+func TestATokenWaitsForTheSecondFactorThatItsOwnerNeeds(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		ann := s.Person(t, "Ann", "auditor", "/")
+		var token struct{ Secret string }
+		ann.Post(t, "/tokens", map[string]any{"name": "T", "permissions": []string{"report.read", "audit.read", "source.read"}, "expires_at": time.Now().Add(time.Hour)}, &token)
+		program := s.Client(t)
+		program.Token = token.Secret
+		program.Get(t, "/audit-events", nil)
+
+		s.Owner.Patch(t, "/settings", map[string]any{"mfa_roles": []string{"auditor"}}, nil)
+		for _, path := range []string{"/audit-events", "/projects", "/settings", "/metrics"} {
+			got := program.Ask(t, http.MethodGet, path, nil)
+			got.Refused(t, http.StatusUnauthorized, "sign-in")
+			if !strings.Contains(string(got.Body), "needs a second factor") || !strings.Contains(string(got.Body), "set one up") {
+				t.Errorf("the token is refused at %s by %s", path, got.Body)
+			}
+		}
+		var key struct{ ID, Key string }
+		ann.Post(t, "/profile/totp", nil, &key)
+		program.Ask(t, http.MethodGet, "/audit-events", nil).Refused(t, http.StatusUnauthorized, "sign-in") // a key that was never used is none
+		code, err := totp.GenerateCode(key.Key, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ann.Post(t, "/profile/totp/"+key.ID, map[string]string{"code": code}, nil)
+		program.Get(t, "/audit-events", nil)
+		ann.Delete(t, "/profile/factors/"+key.ID)
+		program.Ask(t, http.MethodGet, "/audit-events", nil).Refused(t, http.StatusUnauthorized, "sign-in")
+		s.Owner.Patch(t, "/settings", map[string]any{"mfa_roles": []string{}}, nil)
+		program.Get(t, "/audit-events", nil)
 	})
 }

@@ -56,7 +56,8 @@ type plainToken struct {
 type plainLink struct {
 	Body struct {
 		Link   backstay.Link `json:"link"`
-		Ticket string        `json:"ticket" doc:"It is not shown again. Whoever has it gets the account"`
+		Mailed bool          `json:"mailed" doc:"It is on its way to the person's address, and not shown"`
+		Ticket string        `json:"ticket,omitempty" doc:"It is not shown again. Whoever has it gets the account"`
 	}
 }
 
@@ -146,13 +147,15 @@ func (a *API) registerTokens() {
 		func(ctx context.Context, in *Named) (*none, error) {
 			return nil, a.App.DeleteToken(ctx, actor(ctx), in.ID)
 		})
-	handle(a, operation{id: "create-link", method: http.MethodPost, path: "/users/{id}/link", summary: "Make a link by which a person chooses a password", tag: "users", status: http.StatusCreated},
+	handle(a, operation{id: "create-link", method: http.MethodPost, path: "/users/{id}/link", summary: "Make a link by which a person chooses a password", tag: "users", status: http.StatusCreated,
+		help: "It is mailed to the person where the server has an e-mail channel for links, and shown else. The page it leads to is /link on this server, with the ticket behind a #."},
 		func(ctx context.Context, in *struct {
-			ID string `path:"id" maxLength:"64"`
+			ID   string `path:"id" maxLength:"64"`
+			Show bool   `query:"show" doc:"It is shown, and not mailed"`
 		}) (*plainLink, error) {
-			ticket, link, err := a.App.NewLink(ctx, actor(ctx), in.ID)
+			n, err := a.App.NewLink(ctx, actor(ctx), in.ID, in.Show)
 			out := new(plainLink)
-			out.Body.Link, out.Body.Ticket = link, string(ticket)
+			out.Body.Link, out.Body.Mailed, out.Body.Ticket = n.Link, n.Mailed, string(n.Ticket)
 			return out, err
 		})
 }

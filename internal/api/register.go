@@ -5,6 +5,7 @@ func (a *API) register() {
 	a.registerSession()
 	a.registerProfile()
 	a.registerPasskeys()
+	a.registerIdentities()
 	a.registerServer()
 	a.registerServerBackup()
 	a.registerAudit()

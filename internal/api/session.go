@@ -75,7 +75,7 @@ func (a *API) registerSession() {
 			}
 			return a.signedIn(a.App.SecondFactor(ctx, actor(ctx).From, ticket, in.Body.Code))
 		})
-	handle(a, operation{id: "use-link", method: http.MethodPost, path: "/link", summary: "Choose a password, with the link that an administrator made", tag: "session", open: true, status: http.StatusCreated},
+	handle(a, operation{id: "use-link", method: http.MethodPost, path: "/link", summary: "Choose a password, with a link that an administrator made or that you asked for", tag: "session", open: true, status: http.StatusCreated},
 		func(ctx context.Context, in *struct {
 			Body struct {
 				Ticket   string `json:"ticket" required:"true" maxLength:"200" doc:"What stands behind the # of the link"`
@@ -84,8 +84,17 @@ func (a *API) registerSession() {
 		}) (*signedIn, error) {
 			return a.signedIn(a.App.UseLink(ctx, actor(ctx).From, in.Body.Ticket, in.Body.Password))
 		})
+	handle(a, operation{id: "forgot-password", method: http.MethodPost, path: "/session/forgotten", summary: "Have a link mailed by which you choose a new password", tag: "session", open: true, status: http.StatusAccepted,
+		help: "The answer is the same whether there is an account with the address or not."},
+		func(ctx context.Context, in *struct {
+			Body struct {
+				Email string `json:"email" required:"true" format:"email" maxLength:"254"`
+			}
+		}) (*none, error) {
+			return nil, a.App.ForgotPassword(ctx, actor(ctx).From, in.Body.Email)
+		})
 	handle(a, operation{id: "confirm", method: http.MethodPost, path: "/session/confirm", summary: "Confirm that it is you, before something dangerous", tag: "session", status: http.StatusNoContent,
-		help: "By a code of the authenticator app where the account has a second factor, else by the password."},
+		help: "By a code of the authenticator app, or a recovery code, where the account has a second factor, else by the password. /session/confirm/passkey/begin is for a passkey."},
 		func(ctx context.Context, in *struct {
 			Body struct {
 				Password string `json:"password,omitempty" format:"password" maxLength:"1024"`

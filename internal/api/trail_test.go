@@ -66,12 +66,13 @@ func (w *world) valid(t *testing.T, r route) (c mutation) {
 		"roles":    {"name": "New " + r.id, "permissions": []string{"report.read"}},
 		"grants":   {"subject_kind": "group", "subject": "group", "role": map[string]string{"create-grant": "viewer", "delete-grant": "operator"}[r.id], "scope": "/"},
 		"projects": {"name": "New " + r.id}, "sources": {"name": "New " + r.id, "project": w.one, "kind": "files", "settings": map[string]string{"paths": t.TempDir()}},
-		"modules":      {"name": "New " + r.id, "project": w.one, "source": source, "paths": []string{w.folder}},
-		"storages":     {"name": "New " + r.id, "project": w.one, "location": t.TempDir()},
-		"repositories": {"name": "New " + r.id, "project": w.one, "storage": w.things["storages"].id, "path": r.id},
-		"plans":        {"name": "New " + r.id, "project": w.one, "sources": []string{source}, "repositories": []string{repository}, "type": "full"},
-		"audit-sinks":  {"name": "New " + r.id, "kind": "syslog", "settings": map[string]string{"transport": "udp", "address": w.syslog}},
-		"tokens":       {"name": "New", "permissions": []string{"report.read"}, "expires_at": time.Now().Add(time.Hour)},
+		"modules":            {"name": "New " + r.id, "project": w.one, "source": source, "paths": []string{w.folder}},
+		"storages":           {"name": "New " + r.id, "project": w.one, "location": t.TempDir()},
+		"repositories":       {"name": "New " + r.id, "project": w.one, "storage": w.things["storages"].id, "path": r.id},
+		"plans":              {"name": "New " + r.id, "project": w.one, "sources": []string{source}, "repositories": []string{repository}, "type": "full"},
+		"identity-providers": {"name": "New " + r.id, "issuer": "https://" + r.id + ".example.org", "client_id": "x"},
+		"audit-sinks":        {"name": "New " + r.id, "kind": "syslog", "settings": map[string]string{"transport": "udp", "address": w.syslog}},
+		"tokens":             {"name": "New", "permissions": []string{"report.read"}, "expires_at": time.Now().Add(time.Hour)},
 	}
 	body, noun := bodies[r.many()]
 	switch {
@@ -106,9 +107,13 @@ func (w *world) valid(t *testing.T, r route) (c mutation) {
 		c.body = map[string]any{"email": "ada@example.org", "password": servertest.Password}
 	case r.id == "confirm":
 		c.body = map[string]any{"password": servertest.Password}
+	case r.id == "forgot-password":
+		id("channels", map[string]any{"name": "Mail", "kind": "email", "links": true,
+			"settings": map[string]string{"host": "127.0.0.1", "port": "1", "security": "none", "from": "backup@example.org", "to": "backup@example.org"}})
+		c.body = map[string]any{"email": "victim@example.org"}
 	case r.id == "use-link":
 		var link struct{ Ticket string }
-		w.Owner.Post(t, "/users/victim/link", nil, &link)
+		w.Owner.Post(t, "/users/victim/link?show=true", nil, &link)
 		c.body, c.events = map[string]any{"ticket": link.Ticket, "password": servertest.Password}, 2 // the password, and the sign-in
 	}
 	return c
@@ -154,8 +159,10 @@ func TestEachChangeIsOneLineOfTheTrail(t *testing.T) {
 	for _, r := range routes(t, w.Server) {
 		switch all[r.id] = r; {
 		case r.method == http.MethodGet, slices.Contains(apart, r.id):
+		case strings.HasSuffix(r.id, "-passkey-confirm"):
+			last = append(last, r)
 		case r.right.Quiet:
-			send(ada, r, mutation{strings.ReplaceAll(r.path, "{id}", w.things[r.many()].id), quietBody(r), 0})
+			send(ada, r, mutation{strings.ReplaceAll(r.path, "{id}", w.things[r.many()].id), w.quietBody(r), 0})
 		case strings.Contains(r.path, "/profile/") || r.id == "sign-out" || r.id == "second-factor" || r.id == "claim" || r.id == "finish-passkey-sign-in":
 			last = append(last, r)
 		case r.right.Access == api.Anybody:
@@ -178,9 +185,12 @@ func TestEachChangeIsOneLineOfTheTrail(t *testing.T) {
 	}
 }
 
-func quietBody(r route) any {
-	if r.id == "verify-audit" {
+func (w *world) quietBody(r route) any {
+	switch r.id {
+	case "verify-audit":
 		return map[string]any{}
+	case "begin-identity-sign-in":
+		return map[string]any{"provider": w.corp.id}
 	}
 	return nil
 }
@@ -204,13 +214,14 @@ func (w *world) signInInEachWay(t *testing.T, all map[string]route, ada *servert
 	again := w.Client(t)
 	again.Post(t, "/session", map[string]string{"email": "ada@example.org", "password": servertest.Password}, nil)
 	send(again, all["second-factor"], mutation{all["second-factor"].path, map[string]string{"code": codes.Codes[0]}, 1})
-	w.usePasskey(t, all, again, one, send)
+	w.usePasskey(t, all, ada, again, one, send)
+	one("begin-identity", "", map[string]string{"provider": w.corp.id})
 	one("delete-factor", key.ID, nil)
 	one("change-password", "", map[string]string{"password": servertest.Password + "!"})
 	one("sign-out", "", nil)
 }
 
-func (w *world) usePasskey(t *testing.T, all map[string]route, browser *servertest.Client, one func(id, about string, body any) servertest.Answer, send func(*servertest.Client, route, mutation) servertest.Answer) {
+func (w *world) usePasskey(t *testing.T, all map[string]route, ada, browser *servertest.Client, one func(id, about string, body any) servertest.Answer, send func(*servertest.Client, route, mutation) servertest.Answer) {
 	t.Helper()
 	d := newDevice(w.URL, w.owner)
 	options, err := virtualwebauthn.ParseAttestationOptions(string(one("begin-passkey", "", nil).Body))
@@ -219,6 +230,13 @@ func (w *world) usePasskey(t *testing.T, all map[string]route, browser *serverte
 	}
 	answer := virtualwebauthn.CreateAttestationResponse(d.here, d.auth, d.key, *options)
 	one("finish-passkey", "", map[string]any{"name": "Phone", "answer": json.RawMessage(answer)})
+	ask := all["begin-passkey-confirm"]
+	question, err := virtualwebauthn.ParseAssertionOptions(string(send(ada, ask, mutation{ask.path, nil, 0}).Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.key.Counter++
+	one("finish-passkey-confirm", "", map[string]any{"answer": json.RawMessage(virtualwebauthn.CreateAssertionResponse(d.here, d.auth, d.key, *question))})
 	r := all["finish-passkey-sign-in"]
 	send(browser, r, mutation{r.path, d.sign(t, browser), 1})
 }

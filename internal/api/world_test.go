@@ -40,6 +40,7 @@ type world struct {
 	session  backstay.Session  // of the victim
 	token    backstay.Token    // of the victim
 	actors   []asker
+	corp     *corp // an identity provider
 }
 
 // asker is somebody who asks, with what is known of them.
@@ -131,6 +132,8 @@ func (w *world) server(t *testing.T) {
 	w.things["users"] = w.victim
 	group := backstay.Group{Record: stamp("group"), Name: "A group"}
 	role := backstay.Role{Record: stamp("role"), Name: "A role", Permissions: []backstay.Permission{backstay.ReadReports}}
+	w.corp = newCorp(t, w.Server, nil)
+	w.things["identity-providers"] = object{w.corp.id, backstay.System, ""}
 	w.things["groups"], w.things["roles"] = object{group.ID, backstay.System, ""}, object{role.ID, backstay.System, ""}
 	w.write(t, func(tx *db.Tx) error {
 		if err := db.Insert(t.Context(), tx, &group); err != nil {
@@ -306,6 +309,7 @@ func (w *world) people(t *testing.T) {
 	w.actors[len(w.actors)-1].header[1] = strings.TrimSuffix(w.actors[len(w.actors)-1].header[1], "x") + "y"
 	limited := w.person(t, "auditor who has yet to set up a second factor", func(s *backstay.Session) { s.MFA = false }, in(backstay.RoleAuditor, "/"))
 	limited.who.Limited = true
+	w.program(t, "token of an auditor who has yet to set up a second factor", nil)
 	w.write(t, func(tx *db.Tx) error {
 		set, err := tx.Settings(t.Context())
 		if err != nil {

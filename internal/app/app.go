@@ -46,6 +46,7 @@ type Options struct {
 
 	Receivers   Receivers
 	Certificate func() (backstay.Certificate, bool) // what this process shows by TLS; false for none; may be nil
+	Breaches    auth.Breaches                       // where new passwords are looked up, if the settings say so
 }
 
 // Init makes a repository, as repo.Init does.
@@ -72,12 +73,16 @@ type App struct {
 	Alerts       *Noun[backstay.Alert, *backstay.Alert]
 	Sinks        *Noun[backstay.AuditSink, *backstay.AuditSink]
 	Restores     *Noun[backstay.Restore, *backstay.Restore]
-	box          *secret.Box
-	watch        watch
-	library      library
-	news         newsroom
-	touched      touched
-	claim        auth.Digest // of the code that makes the first account; "" once there is one
+
+	IdentityProviders *Noun[backstay.IdentityProvider, *backstay.IdentityProvider]
+
+	box     *secret.Box
+	watch   watch
+	library library
+	news    newsroom
+	touched touched
+	issuers issuers
+	claim   auth.Digest // of the code that makes the first account; "" once there is one
 }
 
 // New puts the use cases together.
@@ -92,6 +97,7 @@ func New(opt Options) *App {
 	a.Channels, a.Rules, a.Deliveries, a.Alerts = a.channels(), a.rules(), a.deliveries(), a.alerts()
 	a.Restores = a.restores()
 	a.Sinks = a.sinks()
+	a.IdentityProviders = a.identityProviders()
 	return a
 }
 

@@ -28,6 +28,15 @@ func (a *App) channels() *Noun[backstay.Channel, *backstay.Channel] {
 			if err := c.Check(); err != nil {
 				return err
 			}
+			c.LinksBy = ""
+			if before != nil && before.Links || c.Links {
+				if c.Links {
+					c.LinksBy = t.who.User
+				}
+				if err := t.allow(backstay.ManageUsers, backstay.System, ""); err != nil { // who reads the links gets the accounts
+					return err
+				}
+			}
 			mayReachAll := backstay.Decide(t.who, backstay.ManageStorages, backstay.Everywhere, "").Allowed
 			c.Local = mayReachAll && (before == nil || before.Local) // whoever changes the name of another's does not vouch for its address
 			old, err := a.hidden(channelPlace(c.ID), c.Sealed)
@@ -64,8 +73,8 @@ func (t *task) channelPlace(c backstay.Channel, hidden map[string]string) (p Pla
 	return p, err
 }
 
-// openChannel opens a stored channel. Nothing is sent.
-func (t *task) openChannel(id string) (c backstay.Channel, open notify.Channel, err error) {
+// openChannel opens a stored channel; an e-mail one for the people of its settings, or for to alone. Nothing is sent.
+func (t *task) openChannel(id, to string) (c backstay.Channel, open notify.Channel, err error) {
 	if c, err = db.Find[backstay.Channel](t.ctx, t.tx, id); err != nil {
 		return c, nil, missing(err, "channel", "channel")
 	}
@@ -76,6 +85,9 @@ func (t *task) openChannel(id string) (c backstay.Channel, open notify.Channel, 
 	p, err := t.channelPlace(c, hidden)
 	if err != nil {
 		return c, nil, err
+	}
+	if to != "" {
+		p.Settings["to"] = to
 	}
 	open, err = t.app.Speakers.OpenChannel(p)
 	return c, open, err
@@ -91,7 +103,7 @@ func (a *App) TestChannel(ctx context.Context, who backstay.Actor, id string) er
 		if err != nil {
 			return err
 		}
-		if c, open, err = t.openChannel(id); err != nil {
+		if c, open, err = t.openChannel(id, ""); err != nil {
 			return err
 		}
 		m, err = t.message(happening{id: "test-" + a.newID(), Event: notify.Event{Name: "channel.test", Severity: backstay.SeverityInfo, Project: c.Project},

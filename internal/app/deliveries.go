@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -70,7 +69,7 @@ func (a *App) send(ctx context.Context, claimed []backstay.Delivery) error {
 	var open notify.Channel
 	err := a.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		t := &task{app: a, ctx: ctx, tx: tx}
-		_, open, err = t.openChannel(claimed[0].Channel)
+		_, open, err = t.openChannel(claimed[0].Channel, claimed[0].To)
 		return err
 	})
 	if err != nil {
@@ -78,7 +77,7 @@ func (a *App) send(ctx context.Context, claimed []backstay.Delivery) error {
 	}
 	messages := make([]notify.Message, len(claimed))
 	for i, d := range claimed {
-		if err := json.Unmarshal(d.Message, &messages[i]); err != nil {
+		if messages[i], err = a.letter(d); err != nil {
 			return err
 		}
 	}
@@ -94,6 +93,9 @@ func (a *App) sent(ctx context.Context, claimed []backstay.Delivery, failed erro
 			if !stopped {
 				n := notify.Delivery{Due: d.Due, Attempts: d.Attempts, State: notify.State(d.State)}.After(failed, now)
 				d.Attempts, d.Next, d.Error, d.State = n.Attempts, n.Next.UTC().Truncate(time.Microsecond), n.Error, backstay.DeliveryState(n.State)
+			}
+			if d.State != backstay.DeliveryPending {
+				d.Sealed = "" // nobody needs it any more
 			}
 			if err := db.Update(ctx, tx, &d); err != nil && !errors.Is(err, db.ErrChanged) {
 				return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/auth"
@@ -17,11 +18,45 @@ func (a *App) newPassword(ctx context.Context, u backstay.User, password string)
 	if err := auth.CheckPassword(password, u.Name, u.Email); err != nil {
 		return "", backstay.Errorf(backstay.Invalid, "%w", err).WithHint("Some words that only you would put together are easy to keep in mind and hard to guess.").OnField("password")
 	}
+	if err := a.lookUp(ctx, u, password); err != nil {
+		return "", err
+	}
 	hash, err := a.Hasher.Hash(ctx, password)
 	if err != nil {
 		return "", explain(err, "password")
 	}
 	return hash, nil
+}
+
+// lookUpFor is how long somebody waits at most who chose a password, for a service that is not there.
+const lookUpFor = 3 * time.Second
+
+// lookUp refuses a password that was stolen elsewhere, if the settings say that it is to be looked up. Where the service can't be asked the
+// password is taken, and the log says so: nobody is to be kept out because another server is down.
+func (a *App) lookUp(ctx context.Context, u backstay.User, password string) error {
+	var set backstay.Settings
+	err := a.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		set, err = tx.Settings(ctx)
+		return err
+	})
+	if err != nil {
+		return explain(err, "settings")
+	}
+	if !set.CheckBreaches {
+		return nil
+	}
+	within, cancel := context.WithTimeoutCause(ctx, lookUpFor, errors.New("no answer in time"))
+	defer cancel()
+	err = a.Breaches.Check(within, password)
+	switch {
+	case errors.Is(err, auth.ErrPasswordBreached):
+		return backstay.Errorf(backstay.Invalid, "%w", err).WithHint("Choose another one, and change this one wherever else you use it.").OnField("password")
+	case ctx.Err() != nil:
+		return explain(context.Cause(ctx), "password")
+	case err != nil:
+		a.Log.WarnContext(ctx, "a new password was not looked up among stolen ones", "user", u.ID, "error", err)
+	}
+	return nil
 }
 
 // setPassword replaces the password of a person.
@@ -58,7 +93,7 @@ func (a *App) ChangePassword(ctx context.Context, who backstay.Actor, password s
 			return err
 		}
 		t.on("user", u.ID, u.Name)
-		if err := t.tx.EndSessions(ctx, u.ID, who.Session); err != nil {
+		if err := errors.Join(t.tx.EndSessions(ctx, u.ID, who.Session), t.tx.EndLinks(ctx, u.ID)); err != nil {
 			return err
 		}
 		return t.setPassword(u.ID, hash)
@@ -107,12 +142,17 @@ func (a *App) Confirm(ctx context.Context, who backstay.Actor, password, code st
 	}
 	return a.change(ctx, who, "auth.confirmed", func(t *task) error {
 		t.asked = true // it was proven just now
-		set, err := t.tx.Settings(ctx)
-		if err != nil {
-			return err
-		}
-		return t.tx.FreshenSession(ctx, who.Session, a.now().Add(set.FreshFor.Duration()))
+		return t.freshen()
 	})
+}
+
+// freshen notes that the actor's sign-in was confirmed just now.
+func (t *task) freshen() error {
+	set, err := t.tx.Settings(t.ctx)
+	if err != nil {
+		return err
+	}
+	return t.tx.FreshenSession(t.ctx, t.who.Session, t.app.now().Add(set.FreshFor.Duration()))
 }
 
 // checkPassword refuses a wrong password; tries are limited as those of signing in.
@@ -132,7 +172,11 @@ func (a *App) checkPassword(ctx context.Context, from backstay.Origin, u backsta
 	}
 	if !ok {
 		a.note(ctx, from, u, "auth.confirm", backstay.ResultFailed, "wrong password")
-		return backstay.Errorf(backstay.SignIn, "the password is not right").OnField("password")
+		e := backstay.Errorf(backstay.SignIn, "the password is not right").OnField("password")
+		if hash == "" {
+			return e.WithHint("Your account has no password: sign in again by what you sign in with, which confirms it as well.")
+		}
+		return e
 	}
 	return a.untakeTry(ctx, from, u.Email)
 }
@@ -333,7 +377,8 @@ func (a *App) Factors(ctx context.Context, who backstay.Actor) (all []backstay.F
 	return all, err
 }
 
-// RemoveFactor takes a factor from the actor; with the last second one go the recovery codes. A password stays.
+// RemoveFactor takes a factor from the actor, which unlinks an account of another server; with the last second one go the recovery codes.
+// A password stays, and so does the last thing to sign in with.
 func (a *App) RemoveFactor(ctx context.Context, who backstay.Actor, id string) error {
 	return a.change(ctx, who, "auth.mfa-removed", func(t *task) error {
 		if err := t.ownFresh("remove a factor"); err != nil {
@@ -347,12 +392,20 @@ func (a *App) RemoveFactor(ctx context.Context, who backstay.Actor, id string) e
 			return backstay.Errorf(backstay.Invalid, "this factor can be replaced, and not removed")
 		}
 		t.on("factor", f.ID, f.Name)
+		if f.Kind == backstay.FactorOIDC {
+			t.event.Action = "auth.identity-unlinked"
+		}
 		if err := db.Delete[backstay.Factor](ctx, t.tx, id); err != nil {
 			return err
 		}
 		all, err := db.All[backstay.Factor](ctx, t.tx, db.Condition{Column: "user", Op: db.Is, Value: who.User})
 		if err != nil {
 			return err
+		}
+		if !slices.ContainsFunc(all, func(f backstay.Factor) bool {
+			return f.Kind == backstay.FactorPassword || f.Kind == backstay.FactorPasskey || f.Kind == backstay.FactorOIDC
+		}) {
+			return backstay.Errorf(backstay.Conflict, "nothing would be left to sign in with").WithHint("Choose a password or add a passkey first.")
 		}
 		if slices.ContainsFunc(all, func(f backstay.Factor) bool {
 			return f.Confirmed && (f.Kind == backstay.FactorTOTP || f.Kind == backstay.FactorPasskey)

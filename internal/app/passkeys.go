@@ -18,6 +18,7 @@ const ceremonyFor = 5 * time.Minute
 const (
 	toRegister = "passkey: register for "
 	toSignIn   = "passkey: sign in"
+	toConfirm  = "passkey: confirm for "
 )
 
 // Question is what a browser asks a passkey, and what it shows when it comes back with the answer.
@@ -205,21 +206,109 @@ func (a *App) FinishPasskeySignIn(ctx context.Context, from backstay.Origin, tic
 		if err != nil {
 			return err
 		}
-		f, err := db.FindBy[backstay.Factor](ctx, tx, "lookup", key.ID)
-		if err != nil {
-			return err
-		}
-		now := a.now()
-		f.Value, f.LastUsedAt, f.UpdatedAt = string(key.Record), &now, now
-		return db.Update(ctx, tx, &f)
+		return (&task{app: a, ctx: ctx, tx: tx}).usedPasskey(key)
 	})
-	refused := errors.Is(err, auth.ErrPasskeyRefused) || errors.Is(err, auth.ErrPasskeyExpired) || errors.Is(err, auth.ErrPasskeyCloned) || errors.Is(err, db.ErrNotFound)
 	switch {
-	case refused || err == nil && u.Disabled:
+	case isRefused(err) || errors.Is(err, db.ErrNotFound) || err == nil && u.Disabled:
 		a.note(ctx, from, u, "auth.sign-in", backstay.ResultFailed, "a passkey that proves nothing")
 		return SignedIn{}, errSignIn()
 	case err != nil:
 		return SignedIn{}, explain(err, "passkey")
 	}
-	return a.begin(ctx, from, u, "passkey", true, false)
+	return a.begin(ctx, from, u, proof{method: "passkey", mfa: true})
+}
+
+// BeginPasskeyConfirm asks the actor's browser for one of their passkeys, to confirm that it is them.
+func (a *App) BeginPasskeyConfirm(ctx context.Context, who backstay.Actor) (q Question, err error) {
+	const action = "auth.confirmed"
+	keys, err := a.passkeys(ctx)
+	if err != nil {
+		return q, err
+	}
+	var p auth.PasskeyUser
+	err = a.look(ctx, who, action, func(t *task) error {
+		if err := t.person("confirm"); err != nil {
+			return err
+		}
+		u, err := db.Find[backstay.User](ctx, t.tx, who.User)
+		if err != nil {
+			return err
+		}
+		if p, err = passkeyUser(ctx, t.tx, u); err == nil && len(p.Passkeys) == 0 {
+			err = backstay.Errorf(backstay.Conflict, "you have no passkey").WithHint("Confirm by a code of your authenticator app, or by your password.")
+		}
+		return err
+	})
+	if err != nil {
+		return q, err
+	}
+	options, session, err := keys.BeginSignIn(p)
+	if err == nil {
+		err = a.DB.Write(ctx, func(tx *db.Tx) error {
+			q, err = a.ask(ctx, tx, toConfirm+who.User, options, session)
+			return err
+		})
+	}
+	if err != nil {
+		return q, explain(err, "passkey")
+	}
+	return q, nil
+}
+
+// FinishPasskeyConfirm makes the sign-in fresh, by the answer of one of the actor's passkeys.
+func (a *App) FinishPasskeyConfirm(ctx context.Context, who backstay.Actor, ticket string, answer []byte) error {
+	const action = "auth.confirmed"
+	if err := a.look(ctx, who, action, func(t *task) error { return t.person("confirm") }); err != nil {
+		return err
+	}
+	keys, err := a.passkeys(ctx)
+	if err != nil {
+		return err
+	}
+	session, err := a.answered(ctx, toConfirm+who.User, ticket)
+	if err != nil {
+		return err
+	}
+	err = a.change(ctx, who, action, func(t *task) error {
+		if err := t.person("confirm"); err != nil {
+			return err
+		}
+		u, err := db.Find[backstay.User](ctx, t.tx, who.User)
+		if err != nil {
+			return err
+		}
+		p, err := passkeyUser(ctx, t.tx, u)
+		if err != nil {
+			return err
+		}
+		key, err := keys.FinishSignIn(p, []byte(session), answer)
+		if err != nil {
+			return err
+		}
+		if err := t.usedPasskey(key); err != nil {
+			return err
+		}
+		return t.freshen()
+	})
+	if isRefused(err) {
+		a.note(ctx, who.From, backstay.User{Record: backstay.Record{ID: who.User}, Name: who.Name}, "auth.confirm", backstay.ResultFailed, "a passkey that proves nothing")
+		return backstay.Errorf(backstay.SignIn, "the passkey is not right").WithHint("Begin again, with a passkey of your own account.").OnField("answer")
+	}
+	return err
+}
+
+// usedPasskey stores a passkey anew, as each use changes it.
+func (t *task) usedPasskey(key auth.Passkey) error {
+	f, err := db.FindBy[backstay.Factor](t.ctx, t.tx, "lookup", key.ID)
+	if err != nil {
+		return err
+	}
+	now := t.app.now()
+	f.Value, f.LastUsedAt, f.UpdatedAt = string(key.Record), &now, now
+	return db.Update(t.ctx, t.tx, &f)
+}
+
+// isRefused reports whether the answer of a passkey proves nothing.
+func isRefused(err error) bool {
+	return errors.Is(err, auth.ErrPasskeyRefused) || errors.Is(err, auth.ErrPasskeyExpired) || errors.Is(err, auth.ErrPasskeyCloned)
 }

@@ -67,16 +67,13 @@ func (a *App) SignIn(ctx context.Context, from backstay.Origin, c Credentials) (
 	if err := a.untakeTry(ctx, from, c.Email); err != nil {
 		return SignedIn{}, err
 	}
-	if !user.MFA {
-		return a.begin(ctx, from, user, "password", false, false)
-	}
-	if c.Code == "" {
-		return a.begin(ctx, from, user, "password", false, true)
+	if !user.MFA || c.Code == "" {
+		return a.begin(ctx, from, user, proof{method: "password", pending: user.MFA})
 	}
 	if err := a.checkCode(ctx, from, user, c.Code); err != nil {
 		return SignedIn{}, err
 	}
-	return a.begin(ctx, from, user, "password", true, false)
+	return a.begin(ctx, from, user, proof{method: "password", mfa: true})
 }
 
 // SecondFactor ends a pending session and begins a real one, with a new ticket.
@@ -91,7 +88,7 @@ func (a *App) SecondFactor(ctx context.Context, from backstay.Origin, ticket, co
 	if err := a.DB.Write(ctx, func(tx *db.Tx) error { return db.Delete[backstay.Session](ctx, tx, pending.ID) }); err != nil {
 		return SignedIn{}, explain(err, "session")
 	}
-	return a.begin(ctx, from, user, "password", true, false)
+	return a.begin(ctx, from, user, proof{method: pending.Method, mfa: true})
 }
 
 // takeTry counts a try before the password is looked at, and returns whose account it is: nobody's for an address that is unknown.
@@ -186,13 +183,21 @@ func (a *App) tries(ctx context.Context, tx *db.Tx, from backstay.Origin, email,
 	return nil
 }
 
+// proof is how somebody has shown who they are.
+type proof struct {
+	method  string
+	mfa     bool      // by two factors
+	pending bool      // a second factor has to be shown yet
+	at      time.Time // when they did; zero for just now
+}
+
 // begin makes a session.
-func (a *App) begin(ctx context.Context, from backstay.Origin, user backstay.User, method string, mfa, pending bool) (SignedIn, error) {
+func (a *App) begin(ctx context.Context, from backstay.Origin, user backstay.User, p proof) (SignedIn, error) {
 	ticket, digest, err := auth.NewTicket(a.Rand, auth.Session)
 	if err != nil {
 		return SignedIn{}, explain(err, "session")
 	}
-	s := backstay.Session{User: user.ID, Method: method, MFA: mfa, IP: from.IP, UserAgent: from.UserAgent, Pending: pending, Hash: string(digest)}
+	s := backstay.Session{User: user.ID, Method: p.method, MFA: p.mfa, IP: from.IP, UserAgent: from.UserAgent, Pending: p.pending, Hash: string(digest)}
 	err = a.DB.Write(ctx, func(tx *db.Tx) error {
 		set, err := tx.Settings(ctx)
 		if err != nil {
@@ -200,11 +205,14 @@ func (a *App) begin(ctx context.Context, from backstay.Origin, user backstay.Use
 		}
 		a.stamp(s.Base())
 		s.LastUsedAt, s.ExpiresAt, s.FreshUntil = s.CreatedAt, s.CreatedAt.Add(set.SessionMax.Duration()), s.CreatedAt
-		if pending {
+		if p.pending {
 			s.ExpiresAt = s.CreatedAt.Add(pendingFor)
 			return db.Insert(ctx, tx, &s)
 		}
-		s.FreshUntil = s.CreatedAt.Add(set.FreshFor.Duration())
+		if p.at.IsZero() || p.at.After(s.CreatedAt) {
+			p.at = s.CreatedAt
+		}
+		s.FreshUntil = p.at.Add(set.FreshFor.Duration())
 		if err := db.Insert(ctx, tx, &s); err != nil {
 			return err
 		}
@@ -212,7 +220,7 @@ func (a *App) begin(ctx context.Context, from backstay.Origin, user backstay.Use
 		if err := tx.SeenUser(ctx, user.ID, s.CreatedAt); err != nil {
 			return err
 		}
-		t := a.task(ctx, backstay.Actor{Kind: backstay.ActorUser, User: user.ID, Name: user.Name, Method: method, MFA: mfa, From: from}, "auth.sign-in")
+		t := a.task(ctx, backstay.Actor{Kind: backstay.ActorUser, User: user.ID, Name: user.Name, Method: p.method, MFA: p.mfa, From: from}, "auth.sign-in")
 		t.tx = tx
 		t.on("session", s.ID, "")
 		return t.log(backstay.ResultAllowed, "")
@@ -310,11 +318,15 @@ func (a *App) ActorOfToken(ctx context.Context, text string, from backstay.Origi
 	var token backstay.Token
 	var user backstay.User
 	var rights []backstay.Right
+	var set backstay.Settings
 	err = a.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		if token, err = db.FindBy[backstay.Token](ctx, tx, "hash", string(digest)); err != nil {
 			return err
 		}
 		if user, err = db.Find[backstay.User](ctx, tx, token.User); err != nil {
+			return err
+		}
+		if set, err = tx.Settings(ctx); err != nil {
 			return err
 		}
 		rights, err = tx.Rights(ctx, user.ID)
@@ -339,5 +351,6 @@ func (a *App) ActorOfToken(ctx context.Context, text string, from backstay.Origi
 			a.note(ctx, from, user, "auth.token-first-used", backstay.ResultAllowed, token.Name)
 		}
 	}
-	return backstay.Actor{Kind: backstay.ActorToken, User: user.ID, Name: user.Name, Token: &token, Rights: rights, Method: "token", From: from}, nil
+	return backstay.Actor{Kind: backstay.ActorToken, User: user.ID, Name: user.Name, Token: &token, Rights: rights, Method: "token",
+		Limited: !user.MFA && demandsMFA(set, rights), From: from}, nil
 }

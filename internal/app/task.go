@@ -81,7 +81,7 @@ func (t *task) allow(p backstay.Permission, scope backstay.Scope, owner string) 
 	case t.who.Kind == backstay.ActorNobody:
 		return backstay.Errorf(backstay.SignIn, "nobody is signed in").WithHint("Sign in, or give an API token.")
 	case t.who.Limited:
-		return errLimited()
+		return errLimited(t.who)
 	case decision.NeedFresh:
 		return backstay.Errorf(backstay.Unconfirmed, "%s: confirm first that it is you", p).WithHint("Confirm with your second factor or password, then do it again.")
 	case !decision.Allowed:
@@ -106,12 +106,15 @@ func (t *task) free() error {
 		return backstay.Errorf(backstay.SignIn, "nobody is signed in").WithHint("Sign in, or give an API token.")
 	}
 	if t.who.Limited {
-		return errLimited()
+		return errLimited(t.who)
 	}
 	return nil
 }
 
-func errLimited() error {
+func errLimited(who backstay.Actor) error {
+	if who.Token != nil {
+		return backstay.Errorf(backstay.SignIn, "the owner of the token needs a second factor and has none").WithHint("Sign in as its owner and set one up; then the token is good again.")
+	}
 	return backstay.Errorf(backstay.SignIn, "a second factor is demanded").WithHint("Set one up first; until then nothing else is possible.")
 }
 

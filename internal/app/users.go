@@ -20,13 +20,22 @@ func (a *App) users() *Noun[backstay.User, *backstay.User] {
 					return err
 				}
 			}
+			if old != nil && u.Email != old.Email {
+				if err := t.mayActFor(u.ID); err != nil { // who reads its mail gets the account
+					return err
+				}
+			}
 			return u.Check()
 		},
 		saved: func(t *task, u, old *backstay.User) error {
-			if old != nil && u.Disabled && !old.Disabled {
-				return t.tx.EndSessions(t.ctx, u.ID, "")
+			var err error
+			if old != nil && u.Email != old.Email {
+				err = t.tx.EndLinks(t.ctx, u.ID) // which were mailed to the other address
 			}
-			return nil
+			if old != nil && u.Disabled && !old.Disabled {
+				err = errors.Join(err, t.tx.EndSessions(t.ctx, u.ID, ""))
+			}
+			return err
 		},
 		remove: func(t *task, u *backstay.User) error {
 			if err := t.keepsAnOwner(u.ID); err != nil {
@@ -77,8 +86,13 @@ func (a *App) UpdateProfile(ctx context.Context, who backstay.Actor, patch []byt
 		if u, err = patched(old, patch); err != nil {
 			return err
 		}
-		if !who.Fresh && u.Email != old.Email {
-			return errConfirm("change the address you sign in with")
+		if u.Email != old.Email {
+			if !who.Fresh {
+				return errConfirm("change the address you sign in with")
+			}
+			if err := t.tx.EndLinks(ctx, u.ID); err != nil { // which were mailed to the other address
+				return err
+			}
 		}
 		u.Disabled = old.Disabled
 		if err := u.Check(); err != nil {
@@ -155,18 +169,21 @@ func (a *App) Claim(ctx context.Context, from backstay.Origin, code string, u ba
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return a.begin(ctx, from, u, "password", false, false)
+	return a.begin(ctx, from, u, proof{method: "password"})
 }
 
 var errClaimed = backstay.Errorf(backstay.Conflict, "this installation was claimed before").WithHint("Sign in, or ask its owner for an account.")
 
-// NewLink makes a link by which a person chooses a password, once; the one before is void. Whoever holds it gets the account, so that
-// it is shown to the administrator who made it, and sent to nobody else but the person.
-func (a *App) NewLink(ctx context.Context, who backstay.Actor, user string) (ticket auth.Secret, link backstay.Link, err error) {
-	ticket, digest, err := auth.NewTicket(a.Rand, auth.Invitation)
-	if err != nil {
-		return "", link, explain(err, "link")
-	}
+// NewLink is a link by which a person chooses a password.
+type NewLink struct {
+	Link   backstay.Link
+	Ticket auth.Secret // whoever holds it gets the account; "" where it was mailed
+	Mailed bool        // it is on its way to the person, and nobody else
+}
+
+// NewLink makes a link by which a person chooses a password, once; the one before is void. It is mailed to the person where there is a channel
+// for that; else, or with show, it is shown to the administrator who made it.
+func (a *App) NewLink(ctx context.Context, who backstay.Actor, user string, show bool) (n NewLink, err error) {
 	err = a.change(ctx, who, "auth.link-created", func(t *task) error {
 		u, err := a.Users.find(t, user)
 		if err != nil {
@@ -181,11 +198,28 @@ func (a *App) NewLink(ctx context.Context, who backstay.Actor, user string) (tic
 		if err := t.tx.EndLinks(ctx, u.ID); err != nil {
 			return err
 		}
-		link = backstay.Link{User: u.ID, ExpiresAt: a.now().Add(invitationFor), Hash: string(digest)}
-		a.stamp(link.Base())
-		return db.Insert(ctx, t.tx, &link)
+		if n.Ticket, n.Link, err = t.newLink(u.ID, invitationFor); err != nil || show {
+			return err
+		}
+		c, err := t.mailerFor(u)
+		if errors.Is(err, db.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		set, err := t.tx.Settings(ctx)
+		if err != nil {
+			return err
+		}
+		t.event.Reason = "mailed to " + u.Email
+		if err := t.mail(c, u, n.Link, n.Ticket, a.address(set)); err != nil {
+			return err
+		}
+		n.Ticket, n.Mailed = "", true
+		return nil
 	})
-	return ticket, link, err
+	return n, err
 }
 
 // mayActFor refuses to give the actor the account of somebody who has rights that they don't have.
@@ -211,7 +245,7 @@ func (a *App) UseLink(ctx context.Context, from backstay.Origin, ticket, passwor
 	}
 	var u backstay.User
 	err := a.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		u, _, err = a.linked(ctx, tx, ticket)
+		u, err = a.linked(ctx, tx, ticket)
 		return err
 	})
 	if err != nil {
@@ -224,12 +258,12 @@ func (a *App) UseLink(ctx context.Context, from backstay.Origin, ticket, passwor
 	who := backstay.Actor{Kind: backstay.ActorNobody, User: u.ID, Name: u.Name, From: from}
 	err = a.change(ctx, who, "auth.link-used", func(t *task) error {
 		t.asked = true // the link is the permission
-		u, link, err := a.linked(ctx, t.tx, ticket)
+		u, err := a.linked(ctx, t.tx, ticket)
 		if err != nil {
 			return err
 		}
 		t.on("user", u.ID, u.Name)
-		if err := db.Delete[backstay.Link](ctx, t.tx, link.ID); err != nil {
+		if err := t.tx.EndLinks(ctx, u.ID); err != nil {
 			return err
 		}
 		if err := t.tx.EndSessions(ctx, u.ID, ""); err != nil {
@@ -240,12 +274,12 @@ func (a *App) UseLink(ctx context.Context, from backstay.Origin, ticket, passwor
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return a.begin(ctx, from, u, "password", false, u.MFA)
+	return a.begin(ctx, from, u, proof{method: "password", pending: u.MFA})
 }
 
 // linked returns whose link it is.
-func (a *App) linked(ctx context.Context, tx *db.Tx, ticket string) (u backstay.User, link backstay.Link, err error) {
-	link, err = db.FindBy[backstay.Link](ctx, tx, "hash", string(auth.DigestTicket(ticket, auth.Invitation)))
+func (a *App) linked(ctx context.Context, tx *db.Tx, ticket string) (u backstay.User, err error) {
+	link, err := db.FindBy[backstay.Link](ctx, tx, "hash", string(auth.DigestTicket(ticket, auth.Invitation)))
 	if err == nil && !a.now().Before(link.ExpiresAt) {
 		err = db.ErrNotFound
 	}
@@ -253,7 +287,7 @@ func (a *App) linked(ctx context.Context, tx *db.Tx, ticket string) (u backstay.
 		u, err = db.Find[backstay.User](ctx, tx, link.User)
 	}
 	if errors.Is(err, db.ErrNotFound) || err == nil && u.Disabled {
-		return u, link, marked("invitation-expired", backstay.Errorf(backstay.NotFound, "the link is no longer good").WithHint("It works once and for seven days. Ask for a new one."))
+		return u, marked("invitation-expired", backstay.Errorf(backstay.NotFound, "the link is no longer good").WithHint("It works once, and an invitation for seven days, else for an hour. Ask for a new one."))
 	}
-	return u, link, err
+	return u, err
 }

@@ -33,6 +33,8 @@ var (
 	perFamiliar = budget{Burst: 5, Every: 12 * time.Minute}                                   // an account from all familiar addresses
 	perStranger = budget{Burst: 10, Every: 6 * time.Minute}                                   // an account from all others
 	perAddress  = budget{Burst: 30, Every: time.Minute}                                       // an address at all accounts: an office has one
+	perMailbox  = budget{Burst: 3, Every: 20 * time.Minute}                                   // letters to a person who may not have asked for them
+	perAsker    = budget{Burst: 10, Every: 2 * time.Minute}                                   // letters from an address to whomever
 	// A code is guessed by somebody who has the password already. Seldom enough that a million codes are beyond a lifetime.
 	secondFactor = backoff{Free: 5, Wait: time.Minute, Max: 24 * time.Hour}
 )
@@ -79,6 +81,20 @@ func TakeSecondFactor(f Failures, now time.Time) (counted Failures, next time.Ti
 		return f, next, false
 	}
 	return secondFactor.fail(f, now), now, true
+}
+
+// Letters are the mails that were asked for by people who forgot their passwords, or by others in their names.
+type Letters struct {
+	Mailbox Failures // to one address of mail, whether it is anybody's or not
+	Asker   Failures // from one address of the network
+}
+
+// Take does for letters what Tries.Take does for passwords.
+func (l Letters) Take(now time.Time) (counted Letters, next time.Time, ok bool) {
+	if next = latest(perMailbox.next(l.Mailbox, now), perAsker.next(l.Asker, now)); next.After(now) {
+		return l, next, false
+	}
+	return Letters{perMailbox.fail(l.Mailbox, now), perAsker.fail(l.Asker, now)}, now, true
 }
 
 // AddressKey is what failures of an address are counted by: of IPv6 the /64 network, since any customer has one.

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -21,6 +23,9 @@ import (
 // attemptTime is how long somebody may take to sign in at the other server.
 const attemptTime = 10 * time.Minute
 
+// maxSubject is how long a subject may be by OpenID Connect (Core, section 2), in ASCII letters.
+const maxSubject = 255
+
 // Why another server's word isn't taken.
 var (
 	ErrOIDCState   = errors.New("the answer belongs to no sign-in that was begun in this browser, or that was begun too long ago")
@@ -28,14 +33,15 @@ var (
 	ErrOIDCToken   = errors.New("the other server's token proves nothing")
 )
 
-// OIDCOptions is what an OIDC sign-in needs to know. All are required.
+// OIDCOptions is what an OIDC sign-in needs to know. All but MaxAge are required.
 type OIDCOptions struct {
 	Issuer   string // https://..., as the other server names itself, to the letter
 	ClientID string
 	Secret   Secret // of this client; "" for a public one
 	Redirect string // the page of ours where the browser comes back to
 	Scopes   []string
-	Client   *http.Client // its dialer is guarded, since an administrator gave the address
+	MaxAge   time.Duration // the person is asked to sign in there again if that is longer ago; 0: it doesn't matter. Not all servers heed it: see Identity.At
+	Client   *http.Client  // its dialer is guarded, since an administrator gave the address
 	Clock    clock.Clock
 	Random   io.Reader
 }
@@ -52,7 +58,10 @@ type OIDC struct {
 }
 
 // Identity is who somebody is in another server's word. An account is found by Issuer and Subject together, never by the address,
-// which may be given to another person or be claimed at another server; even to propose an account it has to be Verified.
+// which may be given to another person or be claimed at another server; even to propose an account it has to be Verified. The rules by
+// which an account is proposed are those of the callers: an account that somebody uses is linked by the person in it alone, and by an
+// address only one that nobody has used yet. ACR and AMR are what the other server says of itself: nobody here can check them, so
+// they count for no second factor.
 type Identity struct {
 	Issuer, Subject string
 	Email           string
@@ -123,7 +132,11 @@ func (o *OIDC) Begin() (address string, kept []byte, err error) {
 	if kept, err = json.Marshal(a); err != nil {
 		return "", nil, fmt.Errorf("write a begun sign-in: %w", err)
 	}
-	return o.oauth.AuthCodeURL(a.State, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)), kept, nil
+	more := []oauth2.AuthCodeOption{oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)}
+	if o.opts.MaxAge > 0 {
+		more = append(more, oauth2.SetAuthURLParam("max_age", strconv.Itoa(int(o.opts.MaxAge.Seconds()))))
+	}
+	return o.oauth.AuthCodeURL(a.State, more...), kept, nil
 }
 
 // Finish takes what the browser brought back, asks the other server for the token, and returns whose it is.
@@ -188,6 +201,8 @@ func (o *OIDC) checkToken(a attempt, id *oidc.IDToken, accessToken string) error
 		return errors.New("its nonce is that of another sign-in")
 	case id.Subject == "":
 		return errors.New("it says nobody's name")
+	case len(id.Subject) > maxSubject || strings.ContainsFunc(id.Subject, func(r rune) bool { return r < ' ' || r > '~' }):
+		return errors.New("it says a name that is none")
 	case c.Party != "" && c.Party != o.opts.ClientID, c.Party == "" && len(id.Audience) > 1:
 		return errors.New("it was made for another client")
 	case id.AccessTokenHash != "" && id.VerifyAccessToken(accessToken) != nil:

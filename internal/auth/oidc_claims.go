@@ -3,7 +3,9 @@ package auth
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 )
@@ -24,6 +26,9 @@ func identity(id *oidc.IDToken, issuer string) (Identity, error) {
 	var c claims
 	if err := id.Claims(&c); err != nil {
 		return Identity{}, fmt.Errorf("read the token of OIDC issuer %q: %w", issuer, brief(err))
+	}
+	if strings.ContainsFunc(c.Email, unicode.IsControl) {
+		c.Email = "" // it is no address, and not every database could keep it
 	}
 	who := Identity{Issuer: issuer, Subject: id.Subject, Email: c.Email, Verified: bool(c.Verified) && c.Email != "", Name: c.Name,
 		Groups: c.Groups, ACR: c.ACR, AMR: c.AMR}

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
@@ -19,14 +20,52 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/backstay/backstay/internal/auth"
+	"github.com/backstay/backstay/internal/auth/authtest"
 )
+
+// issuer is another server, at a time that stands still.
+type issuer struct {
+	*authtest.Issuer
+	t     *testing.T
+	clock *stopped
+}
+
+func newIssuer(t *testing.T) *issuer {
+	t.Helper()
+	c := &stopped{noon}
+	return &issuer{authtest.NewIssuer(t, c.Now), t, c}
+}
+
+func (i *issuer) options() auth.OIDCOptions {
+	return auth.OIDCOptions{Issuer: i.URL, ClientID: authtest.ClientID, Secret: authtest.ClientSecret, Redirect: "https://backup.example.com/signin/oidc",
+		Scopes: []string{"email", "profile"}, Client: i.Client, Clock: i.clock, Random: rand.Reader}
+}
+
+func (i *issuer) discovered() *auth.OIDC {
+	i.t.Helper()
+	o, err := auth.DiscoverOIDC(i.t.Context(), i.options())
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return o
+}
+
+// signIn goes all the way with o.
+func (i *issuer) signIn(o *auth.OIDC) (auth.Identity, error) {
+	i.t.Helper()
+	address, kept, err := o.Begin()
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return o.Finish(i.t.Context(), kept, i.Authorize(address))
+}
 
 func TestAnotherServersWordIsTaken(t *testing.T) {
 	i := newIssuer(t)
-	i.claims = map[string]any{"email": "ada@example.com", "email_verified": true, "name": "Ada Lovelace", "groups": []string{"ops", "dba"},
+	i.Claims = map[string]any{"email": "ada@example.com", "email_verified": true, "name": "Ada Lovelace", "groups": []string{"ops", "dba"},
 		"acr": "phr", "amr": []string{"pwd", "hwk"}, "auth_time": noon.Unix() - 7, "at_hash": "oFYf1knNtrqnhAVfBRuteQ"}
 	o := i.discovered()
-	want := auth.Identity{Issuer: i.url, Subject: "4711", Email: "ada@example.com", Verified: true, Name: "Ada Lovelace", Groups: []string{"ops", "dba"},
+	want := auth.Identity{Issuer: i.URL, Subject: "4711", Email: "ada@example.com", Verified: true, Name: "Ada Lovelace", Groups: []string{"ops", "dba"},
 		ACR: "phr", AMR: []string{"pwd", "hwk"}, At: noon.Add(-7 * time.Second)}
 	for range 3 {
 		got, err := i.signIn(o)
@@ -37,11 +76,11 @@ func TestAnotherServersWordIsTaken(t *testing.T) {
 			t.Errorf("Finish (-want +got):\n%s", diff)
 		}
 	}
-	if n := i.asked.Load(); n != 1 {
+	if n := i.Asked.Load(); n != 1 {
 		t.Errorf("the keys were fetched %d times for three sign-ins, want once", n)
 	}
-	if i.basic.Load() != 3 {
-		t.Errorf("the client named itself by the header %d times, want 3", i.basic.Load())
+	if i.Basic.Load() != 3 {
+		t.Errorf("the client named itself by the header %d times, want 3", i.Basic.Load())
 	}
 }
 
@@ -66,7 +105,7 @@ func TestTheBrowserIsSentWithStateNonceAndChallenge(t *testing.T) {
 		if err := json.Unmarshal(kept, &a); err != nil {
 			t.Fatal(err)
 		}
-		if q.Get("state") != a.State || q.Get("nonce") != a.Nonce || strings.Contains(address, a.Verifier) || strings.Contains(address, clientSecret) {
+		if q.Get("state") != a.State || q.Get("nonce") != a.Nonce || strings.Contains(address, a.Verifier) || strings.Contains(address, authtest.ClientSecret) {
 			t.Error("what is kept isn't what the browser is sent with, or the browser gets the verifier or the secret")
 		}
 		for _, random := range []string{a.State, a.Nonce, a.Verifier} {
@@ -81,65 +120,69 @@ func TestTheBrowserIsSentWithStateNonceAndChallenge(t *testing.T) {
 // Each test breaks one thing of what the issuer says. The unbroken one is TestAnotherServersWordIsTaken.
 func TestWhichTokensAreRefused(t *testing.T) {
 	for name, breakIt := range map[string]func(i *issuer){
-		"another nonce":                    func(i *issuer) { i.claims["nonce"] = "another" },
-		"no nonce":                         func(i *issuer) { i.claims["nonce"] = nil },
-		"another audience":                 func(i *issuer) { i.claims["aud"] = "another-client" },
-		"no audience":                      func(i *issuer) { i.claims["aud"] = nil },
-		"two audiences, and for nobody":    func(i *issuer) { i.claims["aud"] = []string{clientID, "another-client"} },
-		"two audiences, and for the other": func(i *issuer) { i.claims["aud"] = []string{clientID, "b"}; i.claims["azp"] = "b" },
-		"one audience, and for another":    func(i *issuer) { i.claims["azp"] = "another-client" },
-		"another issuer":                   func(i *issuer) { i.claims["iss"] = "https://evil.example" },
-		"the issuer with a slash":          func(i *issuer) { i.claims["iss"] = i.url + "/" },
-		"no issuer":                        func(i *issuer) { i.claims["iss"] = nil },
-		"run out":                          func(i *issuer) { i.claims["exp"] = noon.Unix() - 1 },
-		"without an end":                   func(i *issuer) { i.claims["exp"] = nil },
-		"not yet valid":                    func(i *issuer) { i.claims["nbf"] = noon.Add(time.Hour).Unix() },
-		"nobody's name":                    func(i *issuer) { i.claims["sub"] = "" },
-		"the hash of another access token": func(i *issuer) { i.claims["at_hash"] = b64url(make([]byte, 16)) },
+		"another nonce":                    func(i *issuer) { i.Claims["nonce"] = "another" },
+		"no nonce":                         func(i *issuer) { i.Claims["nonce"] = nil },
+		"another audience":                 func(i *issuer) { i.Claims["aud"] = "another-client" },
+		"no audience":                      func(i *issuer) { i.Claims["aud"] = nil },
+		"two audiences, and for nobody":    func(i *issuer) { i.Claims["aud"] = []string{authtest.ClientID, "another-client"} },
+		"two audiences, and for the other": func(i *issuer) { i.Claims["aud"] = []string{authtest.ClientID, "b"}; i.Claims["azp"] = "b" },
+		"one audience, and for another":    func(i *issuer) { i.Claims["azp"] = "another-client" },
+		"another issuer":                   func(i *issuer) { i.Claims["iss"] = "https://evil.example" },
+		"the issuer with a slash":          func(i *issuer) { i.Claims["iss"] = i.URL + "/" },
+		"no issuer":                        func(i *issuer) { i.Claims["iss"] = nil },
+		"run out":                          func(i *issuer) { i.Claims["exp"] = noon.Unix() - 1 },
+		"without an end":                   func(i *issuer) { i.Claims["exp"] = nil },
+		"not yet valid":                    func(i *issuer) { i.Claims["nbf"] = noon.Add(time.Hour).Unix() },
+		"nobody's name":                    func(i *issuer) { i.Claims["sub"] = "" },
+		"a name without an end":            func(i *issuer) { i.Claims["sub"] = strings.Repeat("x", 256) },
+		"a name that can't be stored":      func(i *issuer) { i.Claims["sub"] = "a\x00b" },
+		"the hash of another access token": func(i *issuer) { i.Claims["at_hash"] = authtest.Base64(make([]byte, 16)) },
 		"signed by a key of somebody else": func(i *issuer) {
-			other := newKey(i.t)
-			i.sign = func(c map[string]any) string { return i.signWith("one", other, c) }
+			other := authtest.NewKey(i.t)
+			i.Sign = func(c map[string]any) string { return i.SignWith("one", other, c) }
 		},
 		"signed by a key nobody knows": func(i *issuer) {
-			other := newKey(i.t)
-			i.sign = func(c map[string]any) string { return i.signWith("two", other, c) }
+			other := authtest.NewKey(i.t)
+			i.Sign = func(c map[string]any) string { return i.SignWith("two", other, c) }
 		},
 		"not signed": func(i *issuer) {
-			i.sign = func(c map[string]any) string { return jwt(map[string]string{"alg": "none"}, c) + "." }
+			i.Sign = func(c map[string]any) string { return authtest.JWT(map[string]string{"alg": "none"}, c) + "." }
 		},
 		"not signed, and so it says beforehand": func(i *issuer) {
-			i.discover["id_token_signing_alg_values_supported"] = []string{"none"}
-			i.sign = func(c map[string]any) string { return jwt(map[string]string{"alg": "none", "kid": "one"}, c) + "." }
+			i.Discovery["id_token_signing_alg_values_supported"] = []string{"none"}
+			i.Sign = func(c map[string]any) string {
+				return authtest.JWT(map[string]string{"alg": "none", "kid": "one"}, c) + "."
+			}
 		},
 		"signed with the client's secret": func(i *issuer) {
-			i.discover["id_token_signing_alg_values_supported"] = []string{"RS256", "HS256"}
-			i.sign = func(c map[string]any) string { return signHS256(c, []byte(clientSecret)) }
+			i.Discovery["id_token_signing_alg_values_supported"] = []string{"RS256", "HS256"}
+			i.Sign = func(c map[string]any) string { return signHS256(c, []byte(authtest.ClientSecret)) }
 		},
 		"signed with the public key as a secret": func(i *issuer) {
-			i.sign = func(c map[string]any) string {
-				return signHS256(c, x509.MarshalPKCS1PublicKey(&i.keys["one"].PublicKey))
+			i.Sign = func(c map[string]any) string {
+				return signHS256(c, x509.MarshalPKCS1PublicKey(&i.Keys["one"].PublicKey))
 			}
 		},
 		"changed after it was signed": func(i *issuer) {
-			i.sign = func(c map[string]any) string {
-				parts := strings.Split(i.signWith("one", i.keys["one"], c), ".")
+			i.Sign = func(c map[string]any) string {
+				parts := strings.Split(i.SignWith("one", i.Keys["one"], c), ".")
 				c["sub"] = "root"
-				return jwt(map[string]string{"alg": "RS256", "kid": "one"}, c) + "." + parts[2]
+				return authtest.JWT(map[string]string{"alg": "RS256", "kid": "one"}, c) + "." + parts[2]
 			}
 		},
 		"no token at all": func(i *issuer) {
-			i.token = func(w http.ResponseWriter, _ string) {
-				reply(w, map[string]any{"access_token": "a", "token_type": "Bearer"})
+			i.Token = func(w http.ResponseWriter, _ string) {
+				authtest.Reply(w, map[string]any{"access_token": "a", "token_type": "Bearer"})
 			}
 		},
-		"a token that is none": func(i *issuer) { i.sign = func(map[string]any) string { return "hunter2" } },
-		"a page":               func(i *issuer) { i.token = func(w http.ResponseWriter, _ string) { w.Write([]byte("<html>")) } },
+		"a token that is none": func(i *issuer) { i.Sign = func(map[string]any) string { return "hunter2" } },
+		"a page":               func(i *issuer) { i.Token = func(w http.ResponseWriter, _ string) { w.Write([]byte("<html>")) } },
 		"an endless answer": func(i *issuer) {
-			i.token = func(w http.ResponseWriter, _ string) { w.Write(make([]byte, 2<<20)) }
+			i.Token = func(w http.ResponseWriter, _ string) { w.Write(make([]byte, 2<<20)) }
 		},
 		"an answer that leads elsewhere": func(i *issuer) {
-			i.token = func(w http.ResponseWriter, _ string) {
-				w.Header().Set("Location", i.url+"/keys")
+			i.Token = func(w http.ResponseWriter, _ string) {
+				w.Header().Set("Location", i.URL+"/keys")
 				w.WriteHeader(http.StatusTemporaryRedirect)
 			}
 		},
@@ -151,7 +194,7 @@ func TestWhichTokensAreRefused(t *testing.T) {
 			t.Errorf("a token with %s was taken: %+v", name, who)
 			continue
 		}
-		if text := err.Error(); len(text) > 400 || strings.Contains(text, clientSecret) || strings.ContainsAny(text, "\n\r\x00") {
+		if text := err.Error(); len(text) > 400 || strings.Contains(text, authtest.ClientSecret) || strings.ContainsAny(text, "\n\r\x00") {
 			t.Errorf("a token with %s: the error is long, many lines or has the secret: %.600s", name, text)
 		}
 		t.Logf("%s: %v", name, err)
@@ -159,10 +202,10 @@ func TestWhichTokensAreRefused(t *testing.T) {
 }
 
 func signHS256(claims map[string]any, key []byte) string {
-	body := jwt(map[string]string{"alg": "HS256", "kid": "one"}, claims)
+	body := authtest.JWT(map[string]string{"alg": "HS256", "kid": "one"}, claims)
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(body))
-	return body + "." + b64url(mac.Sum(nil))
+	return body + "." + authtest.Base64(mac.Sum(nil))
 }
 
 func TestAnAnswerIsTakenInTheBrowserThatAskedAndOnce(t *testing.T) {
@@ -176,7 +219,7 @@ func TestAnAnswerIsTakenInTheBrowserThatAskedAndOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := i.authorize(address)
+	answer := i.Authorize(address)
 	with := func(name, value string) url.Values {
 		changed := url.Values{name: {value}}
 		for n, v := range answer {
@@ -212,18 +255,18 @@ func TestAnAnswerIsTakenInTheBrowserThatAskedAndOnce(t *testing.T) {
 	if _, err := o.Finish(t.Context(), kept, with("error", "access_denied\n"+strings.Repeat("x", 1000))); !errors.Is(err, auth.ErrOIDCRefused) || len(err.Error()) > 150 {
 		t.Errorf("a refusal = %v, want ErrOIDCRefused in short", err)
 	}
-	if _, err := o.Finish(t.Context(), kept, with("iss", i.url)); err != nil {
+	if _, err := o.Finish(t.Context(), kept, with("iss", i.URL)); err != nil {
 		t.Errorf("the answer that names its issuer = %v", err)
 	}
-	if _, err := o.Finish(t.Context(), kept, answer); err == nil || strings.Contains(err.Error(), clientSecret) || strings.Contains(err.Error(), "<b>") || !strings.Contains(err.Error(), "invalid_grant") {
+	if _, err := o.Finish(t.Context(), kept, answer); err == nil || strings.Contains(err.Error(), authtest.ClientSecret) || strings.Contains(err.Error(), "<b>") || !strings.Contains(err.Error(), "invalid_grant") {
 		t.Errorf("a code again = %v, want the other server's reason without its page", err)
 	}
 }
 
 func TestWhoGoesAwayDoesNotWaitForASlowServer(t *testing.T) {
 	for name, slow := range map[string]func(i *issuer, wait func()){
-		"token": func(i *issuer, wait func()) { i.token = func(http.ResponseWriter, string) { wait() } },
-		"keys":  func(i *issuer, wait func()) { i.beforeKeys = wait },
+		"token": func(i *issuer, wait func()) { i.Token = func(http.ResponseWriter, string) { wait() } },
+		"keys":  func(i *issuer, wait func()) { i.BeforeKeys = wait },
 	} {
 		i := newIssuer(t)
 		o := i.discovered()
@@ -234,7 +277,7 @@ func TestWhoGoesAwayDoesNotWaitForASlowServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := o.Finish(ctx, kept, i.authorize(address)); !errors.Is(err, context.Canceled) {
+		if _, err := o.Finish(ctx, kept, i.Authorize(address)); !errors.Is(err, context.Canceled) {
 			t.Errorf("a slow answer with the %s, and the person goes away: %v, want context.Canceled", name, err)
 		}
 		close(release)
@@ -247,23 +290,42 @@ func TestAnAnswerIsTakenByTheServerThatWasAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if who, err := two.discovered().Finish(t.Context(), kept, one.authorize(address)); !errors.Is(err, auth.ErrOIDCState) {
+	if who, err := two.discovered().Finish(t.Context(), kept, one.Authorize(address)); !errors.Is(err, auth.ErrOIDCState) {
 		t.Errorf("the answer of one server at another = %+v, %v, want ErrOIDCState", who, err)
 	}
 }
 
 func TestTheClientsSecretIsNotPrinted(t *testing.T) {
 	i := newIssuer(t)
-	if text := fmt.Sprintf("%v %+v %#v %s %v %+v", i.discovered(), i.discovered(), i.discovered(), i.discovered(), i.options(), i.options()); strings.Contains(text, clientSecret) {
+	if text := fmt.Sprintf("%v %+v %#v %s %v %+v", i.discovered(), i.discovered(), i.discovered(), i.discovered(), i.options(), i.options()); strings.Contains(text, authtest.ClientSecret) {
 		t.Errorf("the secret of the client is printed: %s", text)
 	}
 }
 
 func TestAPromisedIssuerMustBeNamed(t *testing.T) {
 	i := newIssuer(t)
-	i.discover["authorization_response_iss_parameter_supported"] = true
+	i.Discovery["authorization_response_iss_parameter_supported"] = true
 	if _, err := i.signIn(i.discovered()); !errors.Is(err, auth.ErrOIDCState) {
 		t.Errorf("an answer without the issuer that was promised = %v, want ErrOIDCState", err)
+	}
+}
+
+func TestThePersonIsAskedToSignInAgainIfThatWasLongAgo(t *testing.T) {
+	i := newIssuer(t)
+	opts := i.options()
+	opts.MaxAge = 10 * time.Minute
+	o, err := auth.DiscoverOIDC(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for o, want := range map[*auth.OIDC]string{o: "600", i.discovered(): ""} {
+		address, _, err := o.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u, err := url.Parse(address); err != nil || u.Query().Get("max_age") != want {
+			t.Errorf("the browser is sent with max_age %q, %v, want %q", u.Query().Get("max_age"), err, want)
+		}
 	}
 }
 
@@ -274,12 +336,12 @@ func TestACaughtCodeIsOfNoUseWithoutTheVerifier(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	caught := i.authorize(address).Get("code")
+	caught := i.Authorize(address).Get("code")
 	address, kept, err := o.Begin() // the attacker's own sign-in, with the code of somebody else
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := i.authorize(address)
+	answer := i.Authorize(address)
 	answer.Set("code", caught)
 	if who, err := o.Finish(t.Context(), kept, answer); err == nil {
 		t.Errorf("a code of another sign-in was taken: %+v", who)
@@ -292,14 +354,14 @@ func TestNewKeysAreFetchedAndOldOnesAreDropped(t *testing.T) {
 	if _, err := i.signIn(o); err != nil {
 		t.Fatal(err)
 	}
-	old := i.keys["one"]
-	i.keys["two"] = newKey(t)
-	delete(i.keys, "one")
-	i.sign = func(c map[string]any) string { return i.signWith("two", i.keys["two"], c) }
+	old := i.Keys["one"]
+	i.Keys["two"] = authtest.NewKey(t)
+	delete(i.Keys, "one")
+	i.Sign = func(c map[string]any) string { return i.SignWith("two", i.Keys["two"], c) }
 	if _, err := i.signIn(o); err != nil {
 		t.Errorf("a token by a new key = %v", err)
 	}
-	i.sign = func(c map[string]any) string { return i.signWith("one", old, c) }
+	i.Sign = func(c map[string]any) string { return i.SignWith("one", old, c) }
 	if _, err := i.signIn(o); err == nil {
 		t.Error("a token by a key that was taken back is taken")
 	}
@@ -318,15 +380,16 @@ func TestClaimsAreReadAsServersWriteThem(t *testing.T) {
 		{map[string]any{"email": "a@b", "email_verified": 1}, false, nil},
 		{map[string]any{"email": "a@b"}, false, nil},
 		{map[string]any{"email_verified": true}, false, nil},
+		{map[string]any{"email": "a\x00@b", "email_verified": true}, false, nil},
 		{map[string]any{"email": "a@b", "email_verified": false, "groups": []string{}}, false, []string{}},
 	} {
-		i.claims = c.claims
+		i.Claims = c.claims
 		who, err := i.signIn(o)
 		if err != nil || who.Verified != c.verified || !cmp.Equal(who.Groups, c.groups) {
 			t.Errorf("of %v: verified %v, groups %q, %v; want %v, %q", c.claims, who.Verified, who.Groups, err, c.verified, c.groups)
 		}
 	}
-	i.claims = map[string]any{"groups": []any{"ops", 7}}
+	i.Claims = map[string]any{"groups": []any{"ops", 7}}
 	if who, err := i.signIn(o); err == nil {
 		t.Errorf("groups that are no texts were read: %q", who.Groups)
 	}
@@ -334,26 +397,26 @@ func TestClaimsAreReadAsServersWriteThem(t *testing.T) {
 
 func TestTheSecretGoesIntoTheFormWhereTheServerWantsIt(t *testing.T) {
 	i := newIssuer(t)
-	i.discover["token_endpoint_auth_methods_supported"] = []string{"client_secret_post"}
-	if _, err := i.signIn(i.discovered()); err != nil || i.basic.Load() != 0 {
-		t.Errorf("sign-in by client_secret_post = %v, %d times by header", err, i.basic.Load())
+	i.Discovery["token_endpoint_auth_methods_supported"] = []string{"client_secret_post"}
+	if _, err := i.signIn(i.discovered()); err != nil || i.Basic.Load() != 0 {
+		t.Errorf("sign-in by client_secret_post = %v, %d times by header", err, i.Basic.Load())
 	}
 }
 
 func TestWhichIssuersAreRefused(t *testing.T) {
 	for name, breakIt := range map[string]func(i *issuer, o *auth.OIDCOptions){
-		"names itself otherwise":       func(i *issuer, _ *auth.OIDCOptions) { i.discover["issuer"] = "https://evil.example" },
-		"names itself with a slash":    func(i *issuer, _ *auth.OIDCOptions) { i.discover["issuer"] = i.url + "/" },
-		"takes codes in the clear":     func(i *issuer, _ *auth.OIDCOptions) { i.discover["token_endpoint"] = "http://127.0.0.1/token" },
-		"signs people in in the clear": func(i *issuer, _ *auth.OIDCOptions) { i.discover["authorization_endpoint"] = "http://127.0.0.1/" },
-		"has keys in the clear":        func(i *issuer, _ *auth.OIDCOptions) { i.discover["jwks_uri"] = "http://127.0.0.1/keys" },
-		"has a script for a page":      func(i *issuer, _ *auth.OIDCOptions) { i.discover["authorization_endpoint"] = "javascript:alert(1)" },
-		"has no keys":                  func(i *issuer, _ *auth.OIDCOptions) { i.discover["jwks_uri"] = nil },
-		"has a file of keys":           func(i *issuer, _ *auth.OIDCOptions) { i.discover["jwks_uri"] = "file:///etc/passwd" },
-		"is asked in the clear":        func(i *issuer, o *auth.OIDCOptions) { o.Issuer = strings.Replace(i.url, "https", "http", 1) },
+		"names itself otherwise":       func(i *issuer, _ *auth.OIDCOptions) { i.Discovery["issuer"] = "https://evil.example" },
+		"names itself with a slash":    func(i *issuer, _ *auth.OIDCOptions) { i.Discovery["issuer"] = i.URL + "/" },
+		"takes codes in the clear":     func(i *issuer, _ *auth.OIDCOptions) { i.Discovery["token_endpoint"] = "http://127.0.0.1/token" },
+		"signs people in in the clear": func(i *issuer, _ *auth.OIDCOptions) { i.Discovery["authorization_endpoint"] = "http://127.0.0.1/" },
+		"has keys in the clear":        func(i *issuer, _ *auth.OIDCOptions) { i.Discovery["jwks_uri"] = "http://127.0.0.1/keys" },
+		"has a script for a page":      func(i *issuer, _ *auth.OIDCOptions) { i.Discovery["authorization_endpoint"] = "javascript:alert(1)" },
+		"has no keys":                  func(i *issuer, _ *auth.OIDCOptions) { i.Discovery["jwks_uri"] = nil },
+		"has a file of keys":           func(i *issuer, _ *auth.OIDCOptions) { i.Discovery["jwks_uri"] = "file:///etc/passwd" },
+		"is asked in the clear":        func(i *issuer, o *auth.OIDCOptions) { o.Issuer = strings.Replace(i.URL, "https", "http", 1) },
 		"has a certificate of nobody":  func(_ *issuer, o *auth.OIDCOptions) { o.Client = &http.Client{} },
-		"is not there":                 func(i *issuer, o *auth.OIDCOptions) { o.Issuer = i.url + "/nothing" },
-		"has a name in its address":    func(i *issuer, o *auth.OIDCOptions) { o.Issuer = strings.Replace(i.url, "://", "://user:canary@", 1) },
+		"is not there":                 func(i *issuer, o *auth.OIDCOptions) { o.Issuer = i.URL + "/nothing" },
+		"has a name in its address":    func(i *issuer, o *auth.OIDCOptions) { o.Issuer = strings.Replace(i.URL, "://", "://user:canary@", 1) },
 	} {
 		i := newIssuer(t)
 		opts := i.options()

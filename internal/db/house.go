@@ -21,7 +21,7 @@ func (tx *Tx) ForgetRestores(ctx context.Context, before time.Time) error {
 
 // ForgetSignIns removes sign-ins that nobody finished in time, and the tokens and links that ran out before a time.
 func (tx *Tx) ForgetSignIns(ctx context.Context, now, before time.Time) error {
-	if _, err := tx.exec(ctx, "delete from ceremonies where expires_at <= ?", now); err != nil {
+	if err := tx.ForgetCeremonies(ctx, now); err != nil {
 		return err
 	}
 	if _, err := tx.exec(ctx, "delete from tokens where expires_at < ?", before); err != nil {

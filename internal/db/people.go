@@ -166,8 +166,32 @@ func (tx *Tx) TakeCeremony(ctx context.Context, id, kind string, now time.Time) 
 	if err != nil {
 		return "", err
 	}
-	_, err = tx.exec(ctx, "delete from ceremonies where expires_at <= ?", now)
-	return value, err
+	return value, tx.ForgetCeremonies(ctx, now)
+}
+
+// Awaits reports whether the state of a sign-in of a kind is kept.
+func (tx *Tx) Awaits(ctx context.Context, kind string) (bool, error) {
+	n := 0
+	err := tx.tx.NewRaw("select count(*) from (select 1 from ceremonies where kind = ? limit 1) t", kind).Scan(ctx, &n)
+	return n > 0, explain("look for ceremonies", err)
+}
+
+// TakeCeremonies returns all states of a kind and forgets them.
+func (tx *Tx) TakeCeremonies(ctx context.Context, kind string) (values []string, err error) {
+	err = tx.tx.NewRaw("delete from ceremonies where kind = ? returning value", kind).Scan(ctx, &values)
+	return values, explain("take ceremonies", err)
+}
+
+// DropIdentities unlinks everybody from an identity provider.
+func (tx *Tx) DropIdentities(ctx context.Context, provider string) error {
+	_, err := tx.exec(ctx, "delete from factors where kind = ? and value = ?", backstay.FactorOIDC, provider)
+	return err
+}
+
+// ForgetCeremonies removes the states of sign-ins that nobody came back to.
+func (tx *Tx) ForgetCeremonies(ctx context.Context, now time.Time) error {
+	_, err := tx.exec(ctx, "delete from ceremonies where expires_at <= ?", now)
+	return err
 }
 
 // FindUser returns the person with an e-mail address, whatever its case.

@@ -39,6 +39,7 @@ type Options struct {
 	Runs     int       // at once; by default 2
 	Hashes   auth.Cost // of new hashes of passwords; the zero value is right but for tests
 	Init     app.Init  // by default repo.Init, which is right but for tests
+	Breaches string    // where new passwords are looked up if the settings say so; by default the service that everybody asks
 	Clock    clock.Clock
 	Rand     io.Reader
 	Log      *slog.Logger
@@ -100,7 +101,7 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("ask the name of this machine: %w", err)
 	}
 	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce, opt.Hashes), Init: opt.Init, Ring: ring,
-		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Address: s.Address, Certificate: s.noted, Speakers: speakers{opt.Clock, opt.Rand}, Receivers: receivers{opt.Clock, opt.Rand}, RunEnded: s.metrics.RunEnded, Data: opt.Data, Hostname: host, Version: opt.Version})
+		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Address: s.Address, Certificate: s.noted, Speakers: speakers{opt.Clock, opt.Rand}, Receivers: receivers{opt.Clock, opt.Rand}, RunEnded: s.metrics.RunEnded, Data: opt.Data, Hostname: host, Version: opt.Version, Breaches: breaches(opt.Breaches)})
 	if err := s.reseal(ctx, ring); err != nil {
 		return nil, err
 	}

@@ -60,6 +60,7 @@ func Serve(ctx context.Context, opt Options) {
 	all.Go(func() { opt.every(ctx, app.LookForNews, opt.App.TellNews) })
 	all.Go(func() { opt.every(ctx, tidy, opt.App.TidyLibrary) })
 	all.Go(func() { opt.every(ctx, keepHouse, opt.house) })
+	all.Go(func() { opt.every(ctx, lookForMail, opt.App.MailForgotten) })
 	for range senders {
 		all.Go(func() { opt.every(ctx, lookForMail, opt.App.Deliver) })
 	}

@@ -1,4 +1,4 @@
-// Package authtest makes what tests of signing in need on the person's side.
+// Package authtest makes what tests of signing in need on the other side: the devices of a person, and a server by whose word they sign in.
 package authtest
 
 import (
