@@ -67,10 +67,16 @@ func (o Options) withDefaults() Options {
 
 // dial makes the connections of an adapter.
 func (o Options) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
-	if o.Guard != nil {
-		return o.Guard.Dial
+	if o.Guard == nil {
+		return new(net.Dialer).DialContext
 	}
-	return new(net.Dialer).DialContext
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := o.Guard.Dial(ctx, network, address)
+		if errors.Is(err, guard.ErrForbidden) {
+			err = storage.Mark(err, storage.ErrPermanent) // no other try will do
+		}
+		return c, err
+	}
 }
 
 // Storages lists every kind of storage.
