@@ -15,10 +15,11 @@ import (
 
 // How a run is watched. What it says is in the database, so that any process can tell, whichever works on it.
 const (
-	lookForNews = time.Second
-	heartbeat   = 15 * time.Second // without a word for longer, what is in between may cut the connection
-	maxWatch    = time.Hour        // then the client asks anew, and whether it may is decided anew
-	maxWrite    = 30 * time.Second // a client that takes nothing for so long is gone
+	lookForNews  = time.Second
+	heartbeat    = 15 * time.Second // without a word for longer, what is in between may cut the connection
+	stillAllowed = 5 * time.Second  // then it is looked up whether they may watch it still
+	maxWatch     = time.Hour        // then the client asks anew
+	maxWrite     = 30 * time.Second // a client that takes nothing for so long is gone
 )
 
 func (a *API) registerEvents() {
@@ -48,7 +49,7 @@ func (a *API) registerEvents() {
 // watch writes what is new of a run, until it ends, the client goes or the server stops.
 func (a *API) watch(ctx context.Context, s *stream, id string, news app.RunNews) {
 	clock := a.App.Clock
-	begun, spoke := clock.Now(), clock.Now()
+	begun, spoke, asked, who := clock.Now(), clock.Now(), clock.Now(), actor(ctx)
 	for {
 		now := clock.Now()
 		_ = s.flush.SetWriteDeadline(now.Add(maxWrite)) // the server's connections all have one
@@ -65,7 +66,13 @@ func (a *API) watch(ctx context.Context, s *stream, id string, news app.RunNews)
 		if !news.More && clock.Sleep(ctx, lookForNews) != nil {
 			return
 		}
-		if news, err = a.App.RunNews(ctx, actor(ctx), id, s.after); err != nil {
+		if now := clock.Now(); now.Sub(asked) >= stillAllowed {
+			asked = now
+			if who, err = a.App.Still(ctx, who); err != nil {
+				return
+			}
+		}
+		if news, err = a.App.RunNews(ctx, who, id, s.after); err != nil {
 			return // the client comes again, and is told why not
 		}
 	}
