@@ -14,6 +14,7 @@ const (
 	RunForget       RunKind = "forget"
 	RunPrune        RunKind = "prune"
 	RunCatalogue    RunKind = "catalogue"
+	RunExtension    RunKind = "extension" // of object lock
 )
 
 // RunState is how far a run has come.
@@ -41,7 +42,7 @@ func (s RunState) Good() bool { return s == Succeeded || s == Warned }
 type Run struct {
 	Record
 	Placed
-	Kind         RunKind    `json:"kind" enum:"backup,restore,verification,copy,forget,prune,catalogue"`
+	Kind         RunKind    `json:"kind" enum:"backup,restore,verification,copy,forget,prune,catalogue,extension"`
 	State        RunState   `json:"state" enum:"pending,running,succeeded,partial,warning,failed,cancelled,missed"`
 	Plan         string     `json:"plan,omitempty" doc:"The id of the plan it belongs to"`
 	Sources      []string   `json:"sources,omitempty"`

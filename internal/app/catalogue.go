@@ -38,7 +38,7 @@ func (e *execution) catalogue(ctx context.Context) (backstay.RunState, error) {
 			}
 			return unknownSource(r.record.ID)
 		}})
-		return errors.Join(err, e.app.measure(ctx, r))
+		return errors.Join(err, e.app.measure(ctx, r), e.app.recordLocks(ctx, r, false))
 	})
 }
 

@@ -137,9 +137,7 @@ func (e *execution) forget(ctx context.Context) (backstay.RunState, error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, unlock()) }()
-		policy := runner.ForgetOptions{Filter: snapshot.Filter{Tags: [][]string{{string(snapshot.FactPlan) + "=" + p.ID}}},
-			GroupBy: snapshot.GroupBy{Host: true, Paths: true}, Policy: p.Retention, DryRun: true}
-		groups, _, err := runner.Forget(ctx, r.Repo, policy)
+		groups, _, err := runner.Forget(ctx, r.Repo, policyOf(p))
 		if err != nil {
 			return err
 		}
@@ -162,6 +160,12 @@ func (e *execution) forget(ctx context.Context) (backstay.RunState, error) {
 		e.log("info", fmt.Sprintf("repository %q: the policy removes %d snapshots, object lock keeps %d more for now", r.record.Name, len(doomed), len(held)))
 		return errors.Join(e.app.recordSnapshots(ctx, r), e.app.recordHeld(ctx, r, held))
 	})
+}
+
+// policyOf says which snapshots of a plan its retention would remove.
+func policyOf(p backstay.Plan) runner.ForgetOptions {
+	return runner.ForgetOptions{Filter: snapshot.Filter{Tags: [][]string{{string(snapshot.FactPlan) + "=" + p.ID}}},
+		GroupBy: snapshot.GroupBy{Host: true, Paths: true}, Policy: p.Retention, DryRun: true}
 }
 
 func (e *execution) count(change func(*backstay.Figures)) {

@@ -164,7 +164,7 @@ func (e *execution) perform(ctx context.Context) (backstay.RunState, error) {
 	kinds := map[backstay.RunKind]func(*execution, context.Context) (backstay.RunState, error){
 		backstay.RunBackup: (*execution).backup, backstay.RunVerification: (*execution).verify, backstay.RunForget: (*execution).forget,
 		backstay.RunPrune: (*execution).prune, backstay.RunCatalogue: (*execution).catalogue,
-		backstay.RunRestore: (*execution).restore,
+		backstay.RunRestore: (*execution).restore, backstay.RunExtension: (*execution).extend,
 	}
 	do, ok := kinds[e.run.Kind]
 	if !ok {
