@@ -65,6 +65,14 @@ func (r Restore) Check() error {
 	return nil
 }
 
+// Permission is what somebody needs to have it done.
+func (r Restore) Permission() Permission {
+	if r.Target == TargetOriginal {
+		return RestoreInPlace
+	}
+	return RestoreElsewhere
+}
+
 // Over reports whether nothing more will become of the restore.
 func (r Restore) Over() bool {
 	return r.State == RestoreDone || r.State == RestoreFailed || r.State == RestoreDiscarded

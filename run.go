@@ -14,7 +14,8 @@ const (
 	RunForget       RunKind = "forget"
 	RunPrune        RunKind = "prune"
 	RunCatalogue    RunKind = "catalogue"
-	RunServer       RunKind = "server" // backs up what the server itself knows
+	RunServer       RunKind = "server"    // backs up what the server itself knows
+	RunExtension    RunKind = "extension" // of object lock
 )
 
 // RunState is how far a run has come.
@@ -42,7 +43,7 @@ func (s RunState) Good() bool { return s == Succeeded || s == Warned }
 type Run struct {
 	Record
 	Placed
-	Kind         RunKind    `json:"kind" enum:"backup,restore,verification,copy,forget,prune,catalogue,server"`
+	Kind         RunKind    `json:"kind" enum:"backup,restore,verification,copy,forget,prune,catalogue,server,extension"`
 	State        RunState   `json:"state" enum:"pending,running,succeeded,partial,warning,failed,cancelled,missed"`
 	Plan         string     `json:"plan,omitempty" doc:"The id of the plan it belongs to"`
 	Sources      []string   `json:"sources,omitempty"`

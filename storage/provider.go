@@ -20,6 +20,9 @@ type Provider struct {
 	Parse func(rest string) (settings.Values, error)
 	// Open returns the Backend for checked values. It asks nobody: whether anything is there shows when it is first used.
 	Open func(v settings.Values, env Env) (Backend, error)
+	// Own names the setting because of which, or for lack of which, what this machine itself is or has would be used: the identity that a
+	// cloud gave it, a file with keys. It is "" if nothing is. Nil: only settings that are Local do so.
+	Own func(v settings.Values) (field string)
 	// Connections is how many files are uploaded, and loaded, at once where nobody says otherwise; 0: as few as a disk needs.
 	Connections int
 	// Lacks are the promises of storagetest that this kind can't keep. The engine works all the same.

@@ -46,8 +46,12 @@ func (a *API) registerCompat() {
 		})
 	handle(a, operation{id: "backup-delete-schedule", method: http.MethodDelete, path: CompatPrefix + "/schedules/{id}", summary: "Delete a schedule", tag: "backup", status: http.StatusNoContent,
 		help: "It is the plan that is deleted. Its snapshots stay."},
-		func(ctx context.Context, in *idOnly) (*none, error) {
-			return nil, a.App.Plans.Delete(ctx, actor(ctx), in.ID, 0)
+		func(ctx context.Context, in *Named) (*none, error) {
+			version, err := in.version()
+			if err != nil {
+				return nil, err
+			}
+			return nil, a.App.Plans.Delete(ctx, actor(ctx), in.ID, version)
 		})
 	handle(a, operation{id: "backup-verify", method: http.MethodGet, path: CompatPrefix + "/verify/{backupId}", summary: "Say whether a backup is good", tag: "backup",
 		help: "Answers what its last verification has found. One that was never verified is verified now: ask again until there is no run any more."},

@@ -15,7 +15,7 @@ import (
 
 // How long a run is watched. What it tells, and when, is what app.RunFeed does.
 const (
-	maxWatch = time.Hour        // then the client asks anew, and whether it may is decided anew
+	maxWatch = time.Hour        // then the client asks anew
 	maxWrite = 30 * time.Second // a client that takes nothing for so long is gone
 )
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/engine/crypto"
 	"github.com/backstay/backstay/internal/auth"
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/server"
@@ -37,6 +38,7 @@ type world struct {
 	others   map[string]object // of the second project
 	syslog   string            // where the audit sink sends to
 	folder   string            // that the source of the first project reads
+	hook     *hook             // where the channels send to
 	session  backstay.Session  // of the victim
 	token    backstay.Token    // of the victim
 	actors   []asker
@@ -65,6 +67,7 @@ func stamp(id string) backstay.Record {
 
 func newWorld(t *testing.T, database string) *world {
 	t.Helper()
+	crypto.DefaultKDF = crypto.KDF{N: 1 << 15, R: 8, P: 1} // nothing here is about its strength
 	c := &shifted{Clock: clock.System}
 	w := &world{clock: c, Server: servertest.Start(t, server.Options{Database: database, Clock: c}).Claim(t), things: map[string]object{}, others: map[string]object{}}
 	location := database
@@ -79,49 +82,14 @@ func newWorld(t *testing.T, database string) *world {
 	var me struct{ ID string }
 	w.Owner.Get(t, "/profile", &me)
 	w.owner = me.ID
+	w.hook = newHook(t)
 	w.one, w.two = w.project(t, "canary-one", w.things), w.project(t, "canary-two", w.others)
+	w.settle(t)
+	w.backedUp(t, "canary-one", w.things)
+	w.backedUp(t, "canary-two", w.others)
 	w.server(t)
 	w.people(t)
 	return w
-}
-
-// project makes a project with one of each thing.
-func (w *world) project(t *testing.T, name string, things map[string]object) string {
-	t.Helper()
-	create := func(many string, body map[string]any) string {
-		var made struct {
-			ID, Owner string
-			Scope     backstay.Scope
-		}
-		body["name"] = name + " " + many
-		w.Owner.Post(t, "/"+many, body, &made)
-		things[many] = object{made.ID, made.Scope, made.Owner}
-		return made.ID
-	}
-	p := create("projects", map[string]any{})
-	folder := t.TempDir()
-	if w.folder == "" {
-		w.folder = folder
-	}
-	source := create("sources", map[string]any{"project": p, "kind": "files", "settings": map[string]string{"paths": folder}})
-	create("modules", map[string]any{"project": p, "source": source, "paths": []string{folder}})
-	storage := create("storages", map[string]any{"project": p, "location": t.TempDir()})
-	repository := create("repositories", map[string]any{"project": p, "storage": storage})
-	plan := create("plans", map[string]any{"project": p, "sources": []string{source}, "repositories": []string{repository}, "type": "full"})
-	run := backstay.Run{Record: stamp(name + "-run"), Placed: backstay.Placed{Project: p, Owner: w.owner}, Kind: backstay.RunBackup, State: backstay.Succeeded, Plan: plan,
-		Sources: []string{source}, Repositories: []string{repository}, Type: "full", Trigger: "person", Attempt: 1}
-	run.Scope, run.DueAt = things["sources"].scope.Of("run", run.ID), run.CreatedAt
-	snapshot := backstay.Snapshot{Record: stamp(name + "-snapshot"), Placed: backstay.Placed{Project: p, Owner: w.owner}, Repository: repository, Handle: strings.Repeat("ab", 32),
-		Source: source, Plan: plan, Run: run.ID, Time: run.CreatedAt, Paths: []string{folder}, Health: backstay.HealthUnverified}
-	snapshot.Scope = things["sources"].scope.Of("snapshot", snapshot.ID)
-	w.write(t, func(tx *db.Tx) error {
-		if err := db.Insert(t.Context(), tx, &run); err != nil {
-			return err
-		}
-		return db.Insert(t.Context(), tx, &snapshot)
-	})
-	things["runs"], things["snapshots"] = object{run.ID, run.Scope, run.Owner}, object{snapshot.ID, snapshot.Scope, snapshot.Owner}
-	return p
 }
 
 // server makes what belongs to no project, a person who is acted upon, and a grant of theirs in each project.
@@ -272,6 +240,9 @@ func (w *world) people(t *testing.T) {
 	for _, name := range []backstay.RoleName{backstay.RoleMember, backstay.RoleViewer, backstay.RoleRestorer, backstay.RoleProjectAdmin} {
 		w.person(t, string(name)+" of a source of project one", nil, in(name, source))
 	}
+	for _, name := range []backstay.RoleName{backstay.RoleViewer, backstay.RoleRestorer, backstay.RoleProjectAdmin} {
+		w.person(t, string(name)+" of a module of project one", nil, in(name, w.things["modules"].scope))
+	}
 	w.person(t, "somebody without a grant", nil)
 	w.person(t, "system administrator of the server alone", nil, in(backstay.RoleSystemAdmin, backstay.System))
 	denied := func(role backstay.RoleName, scope backstay.Scope) backstay.Right {
@@ -329,18 +300,3 @@ func harmless() (all []backstay.Permission) {
 	}
 	return all
 }
-
-// apart are the operations about what newWorld doesn't make: a backup, a restore, a channel, an alert. Who may what with them, the tests of
-// their own ask. Of them the tests of all operations ask just that nobody is answered who has not signed in.
-var apart = strings.Fields(`
-	sign-audit get-clock confirm-clock reveal-repository-password reveal-storage-secrets
-	reveal-source-secrets export-recovery-kit get-recovery-kit-state search get-history
-	list-module-snapshots list-snapshot-entries diff-snapshots get-snapshot-content download-snapshot
-	delete-snapshot list-restores get-restore plan-restore list-restore-changes
-	decide-restore apply-restore discard-restore get-restore-report list-channel-kinds
-	list-channels get-channel create-channel update-channel delete-channel
-	test-channel list-notification-rules get-notification-rule create-notification-rule update-notification-rule
-	delete-notification-rule list-deliveries get-delivery list-alerts get-alert
-	acknowledge-alert watch-run get-metrics-summary backup-download backup-logs
-	backup-schedules backup-create-schedule backup-delete-schedule backup-verify
-`)

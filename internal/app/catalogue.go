@@ -38,7 +38,7 @@ func (e *execution) catalogue(ctx context.Context) (backstay.RunState, error) {
 			}
 			return unknownSource(r.record.ID)
 		}})
-		return errors.Join(err, e.app.measure(ctx, r))
+		return errors.Join(err, e.app.measure(ctx, r), e.app.recordLocks(ctx, r, false))
 	})
 }
 
@@ -83,22 +83,29 @@ type Found struct {
 
 // Search finds paths in all snapshots of what the actor may browse.
 func (a *App) Search(ctx context.Context, who backstay.Actor, s Search) (found []Found, next string, err error) {
-	var scopes []catalog.Scope
+	var seen map[string]sight
 	err = a.look(ctx, who, "snapshot.searched", func(t *task) error {
 		if err := t.allowAnywhere(backstay.BrowseSnapshots); err != nil {
 			return err
 		}
-		scopes, err = t.browsable(s)
+		seen, err = t.browsable(s)
 		return err
 	})
-	if err != nil || len(scopes) == 0 {
+	if err != nil || len(seen) == 0 {
 		return nil, "", err
+	}
+	var scopes []catalog.Scope
+	for source, see := range seen {
+		scopes = append(scopes, catalog.Scope{Source: source, Prefixes: see.only})
 	}
 	page, err := a.Catalog.Search(ctx, catalog.Query{Text: s.Text, In: scopes, Type: entry.Type(s.Type), From: s.From, To: s.To, Limit: s.Limit, Cursor: s.Cursor})
 	if err != nil {
 		return nil, "", explain(err, "search")
 	}
 	for _, h := range page.Hits {
+		if take, _ := seen[h.Source].sees(h.Path, h.Type == entry.Dir); !take {
+			continue
+		}
 		found = append(found, Found{Repository: h.Repository, Source: shownSource(h.Source), Path: "/" + h.Path, Type: string(h.Type), Size: h.Size, Modified: h.ModTime.UTC(),
 			First: h.First.Time.UTC(), Last: h.Last.Time.UTC(), Original: h.Last.ID.String()})
 	}
@@ -112,30 +119,38 @@ func shownSource(name string) string {
 	return name
 }
 
-// browsable returns where in the catalogue the actor may look.
-func (t *task) browsable(s Search) (scopes []catalog.Scope, err error) {
+// browsable returns where in the catalogue the actor may look, and what they may see there.
+func (t *task) browsable(s Search) (map[string]sight, error) {
 	sources, err := db.All[backstay.Source](t.ctx, t.tx)
 	if err != nil {
 		return nil, err
 	}
-	may := func(p *backstay.Placed) bool {
-		return (s.Project == "" || s.Project == p.Project) && backstay.Decide(t.who, backstay.BrowseSnapshots, p.Scope, p.Owner).Allowed
+	all, err := db.All[backstay.Module](t.ctx, t.tx)
+	if err != nil {
+		return nil, err
 	}
+	modules := map[string][]backstay.Module{}
+	for _, m := range all {
+		modules[m.Source] = append(modules[m.Source], m)
+	}
+	wanted := func(p *backstay.Placed) bool { return s.Project == "" || s.Project == p.Project }
+	seen := map[string]sight{}
 	for _, v := range sources {
-		if may(&v.Placed) && (s.Source == "" || s.Source == v.ID) {
-			scopes = append(scopes, catalog.Scope{Source: v.ID})
+		see, ok := t.sightOfSource(&v.Placed, modules[v.ID], backstay.BrowseSnapshots)
+		if ok && wanted(&v.Placed) && (s.Source == "" || s.Source == v.ID) {
+			seen[v.ID] = see
 		}
 	}
 	if s.Source != "" {
-		return scopes, nil
+		return seen, nil
 	}
 	repositories, err := db.All[backstay.Repository](t.ctx, t.tx)
 	for _, v := range repositories {
-		if may(&v.Placed) {
-			scopes = append(scopes, catalog.Scope{Source: unknownSource(v.ID)})
+		if wanted(&v.Placed) && backstay.Decide(t.who, backstay.BrowseSnapshots, v.Scope, v.Owner).Allowed {
+			seen[unknownSource(v.ID)] = sight{}
 		}
 	}
-	return scopes, err
+	return seen, err
 }
 
 // Stay is a version of a path and the snapshots it is in.
@@ -155,14 +170,16 @@ type Moment struct {
 
 // History returns every version of one path of a source.
 func (a *App) History(ctx context.Context, who backstay.Actor, source, path string) (all []Stay, err error) {
+	var denied []string
 	err = a.look(ctx, who, "snapshot.searched", func(t *task) error {
 		s, err := a.Sources.find(t, source)
 		if err != nil {
 			return err
 		}
-		return t.allow(backstay.BrowseSnapshots, s.Scope, s.Owner)
+		denied, err = t.deniedIn(s.ID, backstay.BrowseSnapshots)
+		return errors.Join(err, t.allow(backstay.BrowseSnapshots, s.Scope, s.Owner))
 	})
-	if err != nil {
+	if take, _ := (sight{without: denied}).sees(clean(path), false); err != nil || !take {
 		return nil, err
 	}
 	stays, err := a.Catalog.History(ctx, catalog.Scope{Source: source}, path)

@@ -37,8 +37,10 @@ func (a *App) channels() *Noun[backstay.Channel, *backstay.Channel] {
 					return err
 				}
 			}
-			mayReachAll := backstay.Decide(t.who, backstay.ManageStorages, backstay.Everywhere, "").Allowed
-			c.Local = mayReachAll && (before == nil || before.Local) // whoever changes the name of another's does not vouch for its address
+			c.Local = backstay.Decide(t.who, backstay.ManageStorages, backstay.Everywhere, "").Allowed
+			if before != nil {
+				c.Local = stillLocal(before.Local, c.Local, before.Kind != c.Kind, before.Settings, c.Settings)
+			}
 			old, err := a.hidden(channelPlace(c.ID), c.Sealed)
 			if err != nil {
 				return err
@@ -51,6 +53,11 @@ func (a *App) channels() *Noun[backstay.Channel, *backstay.Channel] {
 			if err != nil {
 				return wrongSetting(err)
 			}
+			if before != nil && (before.Kind != c.Kind || !sameReceiver(fields, before.Settings, c.Settings)) {
+				if err := givenAgain(old, c.Settings); err != nil {
+					return err
+				}
+			}
 			c.Settings, c.Sealed, err = a.split(fields, c.Settings, old, channelPlace(c.ID))
 			return err
 		},
@@ -60,6 +67,20 @@ func (a *App) channels() *Noun[backstay.Channel, *backstay.Channel] {
 			}
 		},
 	}
+}
+
+// sameReceiver reports whether settings send secrets to the same server in the same way. Whom messages are from and to says nothing of that.
+// An address that is a secret itself is among the settings only if it is given now.
+func sameReceiver(fields []settings.Field, before, now map[string]string) bool {
+	for _, f := range fields {
+		_, given := now[f.Name]
+		switch {
+		case f.Name == "from", f.Name == "to":
+		case f.IsSecret() && f.Name == "url" && given, !f.IsSecret() && before[f.Name] != now[f.Name]:
+			return false
+		}
+	}
+	return true
 }
 
 func channelPlace(id string) secret.Place {

@@ -311,6 +311,7 @@ type Verdict struct {
 func (a *App) VerifyBackup(ctx context.Context, who backstay.Actor, id, level string, again bool) (v Verdict, err error) {
 	var s backstay.Snapshot
 	var run backstay.Run
+	anew := false
 	err = a.look(ctx, who, "snapshot.read", func(t *task) error {
 		if err := t.free(); err != nil {
 			return err
@@ -323,6 +324,15 @@ func (a *App) VerifyBackup(ctx context.Context, who backstay.Actor, id, level st
 		if s, err = a.Snapshots.find(t, id); err != nil {
 			return err
 		}
+		if anew = again || s.HealthAt == nil; anew { // also if one is under way, lest the answer depend on that
+			r, err := a.Repositories.find(t, s.Repository)
+			if err == nil {
+				err = t.allow(backstay.StartVerification, r.Scope, r.Owner)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		run, err = t.tx.LastRun(ctx, backstay.RunVerification, s.Repository, backstay.Pending, backstay.Running)
 		if errors.Is(err, db.ErrNotFound) {
 			return nil
@@ -332,7 +342,7 @@ func (a *App) VerifyBackup(ctx context.Context, who backstay.Actor, id, level st
 	if err != nil {
 		return v, err
 	}
-	if run.ID == "" && (s.HealthAt == nil || again) {
+	if run.ID == "" && anew {
 		if run, err = a.StartVerification(ctx, who, s.Repository, level); err != nil {
 			return v, err
 		}

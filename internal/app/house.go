@@ -83,6 +83,9 @@ func (a *App) startUpkeepOf(ctx context.Context, tx *db.Tx, r backstay.Repositor
 			return err
 		}
 	}
+	if err := a.startExtension(ctx, tx, r); err != nil {
+		return err
+	}
 	return a.startSlice(ctx, tx, r)
 }
 

@@ -20,6 +20,7 @@ type RunNews struct {
 const (
 	LookForNews = time.Second
 	quiet       = 15 * time.Second // after which who watches is told that there is nothing new
+	askAgain    = 5 * time.Second  // then it is looked up whether who watches may still do so
 	keptLines   = db.MaxPage       // of a log, for all who watch
 )
 
@@ -68,6 +69,7 @@ type RunFeed struct {
 	next    *RunNews
 	topic   *topic
 	edition int
+	asked   time.Time // when it was looked up last whether they may watch it
 }
 
 // RunNews returns a run with the lines of its log after one.
@@ -89,7 +91,7 @@ func (a *App) WatchRun(ctx context.Context, who backstay.Actor, id string, after
 	if err != nil {
 		return nil, err
 	}
-	f := &RunFeed{app: a, who: who, id: id, after: after, next: &news}
+	f := &RunFeed{app: a, who: who, id: id, after: after, next: &news, asked: a.now()}
 	a.news.mu.Lock()
 	defer a.news.mu.Unlock()
 	if a.news.topics == nil {
@@ -117,8 +119,11 @@ func (f *RunFeed) Close() {
 func (f *RunFeed) Next(ctx context.Context) (news RunNews, is bool, err error) {
 	if f.next != nil {
 		news, is, f.next = *f.next, true, nil
-	} else if news, is, err = f.wait(ctx); err != nil {
-		return news, false, err
+	} else if news, is, err = f.wait(ctx); err == nil {
+		err = f.stillAllowed(ctx)
+	}
+	if err != nil {
+		return RunNews{}, false, err
 	}
 	f.after = lastOf(news.Lines, f.after)
 	if news.More {
@@ -127,6 +132,22 @@ func (f *RunFeed) Next(ctx context.Context) (news RunNews, is bool, err error) {
 		return news, is, err
 	}
 	return news, is, nil
+}
+
+// stillAllowed refuses who may not watch the run any more.
+func (f *RunFeed) stillAllowed(ctx context.Context) (err error) {
+	now := f.app.now()
+	if now.Sub(f.asked) < askAgain {
+		return nil
+	}
+	f.asked = now
+	if f.who, err = f.app.Still(ctx, f.who); err != nil {
+		return err
+	}
+	return f.app.look(ctx, f.who, "run.read", func(t *task) error {
+		_, err := f.app.Runs.find(t, f.id)
+		return err
+	})
 }
 
 func (f *RunFeed) wait(ctx context.Context) (news RunNews, is bool, err error) {

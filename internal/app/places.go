@@ -68,6 +68,13 @@ func (t *task) guard(local bool) (*guard.Guard, error) {
 	return &guard.Guard{Allow: privateNetworks}, nil
 }
 
+// stillLocal says whether a changed place may be on the server's own machine and in private networks, as one may that an administrator of the
+// server has made. Nobody makes it so later: who changes the name of what somebody else has set up does not vouch for where that is. It
+// stays so where who is no administrator changes nothing that says where it is.
+func stillLocal(was, administrator, elsewhere bool, before, now map[string]string) bool {
+	return was && (administrator || !elsewhere && sameServer(before, now, nil))
+}
+
 // givenAgain refuses to send secrets that nobody may see to another place than they were given for: whoever moves it has to know them.
 func givenAgain(hidden, given map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(hidden)) {

@@ -68,9 +68,14 @@ func (t *task) planNames(p *backstay.Plan) error {
 			return missing(err, "repository", "repositories")
 		}
 	}
-	for _, id := range p.Modules {
+	return t.modulesAreOf(p.Modules, p.Sources)
+}
+
+// modulesAreOf refuses modules that are not parts of the sources.
+func (t *task) modulesAreOf(modules, sources []string) error {
+	for _, id := range modules {
 		m, err := db.Find[backstay.Module](t.ctx, t.tx, id)
-		if err == nil && !slices.Contains(p.Sources, m.Source) {
+		if err == nil && !slices.Contains(sources, m.Source) {
 			err = db.ErrNotFound
 		}
 		if err != nil {
@@ -313,6 +318,9 @@ func (a *App) StartPlan(ctx context.Context, who backstay.Actor, id string, now 
 			run.Type = now.Type
 		}
 		if run.Modules, err = some(p.Modules, now.Modules, "modules"); err != nil {
+			return err
+		}
+		if err := t.modulesAreOf(now.Modules, p.Sources); err != nil {
 			return err
 		}
 		if run.Repositories, err = some(p.Repositories, now.Repositories, "repositories"); err != nil {

@@ -29,11 +29,8 @@ func (a *App) restores() *Noun[backstay.Restore, *backstay.Restore] {
 func (a *App) PlanRestore(ctx context.Context, who backstay.Actor, want backstay.Restore) (r backstay.Restore, err error) {
 	err = a.change(ctx, who, "restore.planned", func(t *task) error {
 		s, see, err := t.sight(want.Snapshot, backstay.PlanRestores)
-		if errors.Is(err, db.ErrNotFound) {
-			return missing(err, "snapshot", "snapshot")
-		}
 		if err != nil {
-			return err
+			return err // whether there is one that they may not see, nobody learns
 		}
 		r = backstay.Restore{Placed: backstay.Placed{Project: s.Project, Owner: who.User}, Snapshot: s.ID, Source: s.Source, Target: want.Target, Folder: want.Folder,
 			Conflicts: want.Conflicts, State: backstay.RestorePlanning, Totals: entry.Totals{}, Result: entry.Totals{}}
@@ -43,6 +40,11 @@ func (a *App) PlanRestore(ctx context.Context, who backstay.Actor, want backstay
 		if err := r.Check(); err != nil {
 			return err
 		}
+		denied, err := t.deniedIn(s.Source, r.Permission())
+		if err != nil {
+			return err
+		}
+		see.without = append(see.without, denied...)
 		if see, err = t.restoreSight(r, see.narrow(cleanAll(want.Paths))); err != nil {
 			return err
 		}
@@ -178,7 +180,7 @@ func (a *App) DecideRestore(ctx context.Context, who backstay.Actor, id string, 
 	if len(c.Paths) == 0 && c.Action == "" {
 		return r, backstay.Errorf(backstay.Invalid, "nothing is chosen").WithHint("Name paths or an action.").OnField("paths")
 	}
-	if r, err = a.plannedRestore(ctx, who, "restore.decided", id, version); err != nil {
+	if r, err = a.plannedRestore(ctx, who, id, version); err != nil {
 		return r, err
 	}
 	old := r
@@ -209,9 +211,9 @@ func (a *App) DecideRestore(ctx context.Context, who backstay.Actor, id string, 
 }
 
 // plannedRestore finds a restore about which can be decided.
-func (a *App) plannedRestore(ctx context.Context, who backstay.Actor, action, id string, version int64) (r backstay.Restore, err error) {
-	err = a.look(ctx, who, action, func(t *task) error {
-		if r, err = a.Restores.find(t, id); err != nil {
+func (a *App) plannedRestore(ctx context.Context, who backstay.Actor, id string, version int64) (r backstay.Restore, err error) {
+	err = a.look(ctx, who, "restore.decided", func(t *task) error {
+		if r, err = t.wholeRestore(id, backstay.PlanRestores); err != nil {
 			return err
 		}
 		return undecided(r, version)
@@ -236,11 +238,10 @@ func (a *App) ApplyRestore(ctx context.Context, who backstay.Actor, id string, v
 		if r, err = a.Restores.find(t, id); err != nil {
 			return err
 		}
-		permission := backstay.RestoreElsewhere
-		if r.Target == backstay.TargetOriginal {
-			permission = backstay.RestoreInPlace
+		if err := t.allow(r.Permission(), r.Scope, r.Owner); err != nil {
+			return err
 		}
-		if err := t.allow(permission, r.Scope, r.Owner); err != nil {
+		if err := t.allowParts(r, r.Permission()); err != nil {
 			return err
 		}
 		if err := undecided(r, version); err != nil {

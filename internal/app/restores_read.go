@@ -15,9 +15,42 @@ import (
 	"github.com/backstay/backstay/entry"
 )
 
+// readRestore finds a restore whose changes the actor may see.
+func (a *App) readRestore(ctx context.Context, who backstay.Actor, id string) (r backstay.Restore, err error) {
+	err = a.look(ctx, who, "restore.read", func(t *task) error {
+		r, err = t.wholeRestore(id, backstay.PlanRestores)
+		return err
+	})
+	return r, err
+}
+
+// wholeRestore finds a restore in whose every part the actor has a permission.
+func (t *task) wholeRestore(id string, p backstay.Permission) (r backstay.Restore, err error) {
+	if r, err = t.app.Restores.find(t, id); err == nil {
+		err = t.allowParts(r, p)
+	}
+	return r, err
+}
+
+// allowParts refuses a restore with parts that belong to modules in which the actor is denied a permission. Somebody else may have planned
+// it, or the actor before they were denied that.
+func (t *task) allowParts(r backstay.Restore, p backstay.Permission) error {
+	denied, err := t.deniedIn(r.Source, p)
+	if err != nil {
+		return err
+	}
+	for _, name := range denied {
+		see := sight{only: r.Paths, without: r.Without}
+		if see.shows(name, true) {
+			return backstay.Errorf(backstay.Denied, "the restore has parts in which you may not do that (%s)", p).WithHint("Plan one of your own, without them.")
+		}
+	}
+	return nil
+}
+
 // RestoreChanges returns a page of a plan, in the order of the paths, and the cursor of the next page; only those of an action, "" for all.
 func (a *App) RestoreChanges(ctx context.Context, who backstay.Actor, id string, action entry.Action, cursor string, limit int) (page []entry.Change, next string, err error) {
-	r, err := a.Restores.Find(ctx, who, id)
+	r, err := a.readRestore(ctx, who, id)
 	if err != nil {
 		return nil, "", err
 	}
@@ -48,7 +81,7 @@ func (a *App) RestoreChanges(ctx context.Context, who backstay.Actor, id string,
 
 // RestoreReport writes what was done, one change a line: as JSON, or as a table for "csv".
 func (a *App) RestoreReport(ctx context.Context, who backstay.Actor, id, format string, begin Begin) error {
-	r, err := a.Restores.Find(ctx, who, id)
+	r, err := a.readRestore(ctx, who, id)
 	if err != nil {
 		return err
 	}

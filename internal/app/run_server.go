@@ -21,8 +21,9 @@ const (
 	ServerFile = "backstay-server.jsonl"
 )
 
-// serverRetention is which of them stay.
-var serverRetention = retention.Policy{Daily: 7, Weekly: 4}
+// serverPolicy says which of them would go.
+var serverPolicy = runner.ForgetOptions{Filter: snapshot.Filter{Tags: [][]string{{ServerTag}}}, GroupBy: snapshot.GroupBy{Host: true},
+	Policy: retention.Policy{Daily: 7, Weekly: 4}, DryRun: true}
 
 // server backs up what the server itself knows: all that is in its database and in no repository.
 func (e *execution) server(ctx context.Context) (backstay.RunState, error) {

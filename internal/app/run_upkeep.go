@@ -170,17 +170,20 @@ func (e *execution) forget(ctx context.Context) (backstay.RunState, error) {
 
 // policy says what the run forgets: what the plan doesn't keep, or what the server doesn't of itself. It removes nothing yet.
 func (e *execution) policy(ctx context.Context) (opt runner.ForgetOptions, err error) {
-	opt = runner.ForgetOptions{GroupBy: snapshot.GroupBy{Host: true, Paths: true}, DryRun: true}
 	if e.run.Options.Server {
-		opt.Filter.Tags, opt.GroupBy.Paths, opt.Policy = [][]string{{ServerTag}}, false, serverRetention
-		return opt, nil
+		return serverPolicy, nil
 	}
 	p, err := e.plan(ctx)
 	if err == nil {
 		err = e.app.asSaid(ctx, p)
 	}
-	opt.Filter.Tags, opt.Policy = [][]string{{string(snapshot.FactPlan) + "=" + p.ID}}, p.Retention
-	return opt, err
+	return policyOf(p), err
+}
+
+// policyOf says which snapshots of a plan its retention would remove.
+func policyOf(p backstay.Plan) runner.ForgetOptions {
+	return runner.ForgetOptions{Filter: snapshot.Filter{Tags: [][]string{{string(snapshot.FactPlan) + "=" + p.ID}}},
+		GroupBy: snapshot.GroupBy{Host: true, Paths: true}, Policy: p.Retention, DryRun: true}
 }
 
 // asSaid refuses a plan whose retention is not what somebody has last set it to, as the audit trail has it: a bit of the database that is wrong

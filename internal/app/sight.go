@@ -87,30 +87,58 @@ func (t *task) sight(id string, p backstay.Permission) (s backstay.Snapshot, see
 		return s, see, err
 	}
 	t.on("snapshot", id, t.app.Snapshots.name(&s))
-	modules, err := t.modulesOf(s)
+	modules, err := t.modulesOf(s.Source)
 	if err != nil {
 		return s, see, err
 	}
 	if see, ok := t.sightOfModules(s, p, modules); ok {
 		return s, see, nil
 	}
-	see = sight{scope: s.Scope, owner: s.Owner}
-	for _, m := range modules {
-		if t.denied(p, m.Scope) {
-			see.without = append(see.without, cleanAll(m.Paths)...)
-		}
-	}
+	see = sight{scope: s.Scope, owner: s.Owner, without: t.deniedOf(modules, p)}
 	if _, err = t.app.Snapshots.find(t, id); err == nil {
 		err = t.allow(p, s.Scope, s.Owner)
 	}
 	return s, see, err
 }
 
-func (t *task) modulesOf(s backstay.Snapshot) ([]backstay.Module, error) {
-	if s.Source == "" {
+func (t *task) modulesOf(source string) ([]backstay.Module, error) {
+	if source == "" {
 		return nil, nil
 	}
-	return db.All[backstay.Module](t.ctx, t.tx, db.Condition{Column: "source", Op: db.Is, Value: s.Source})
+	return db.All[backstay.Module](t.ctx, t.tx, db.Condition{Column: "source", Op: db.Is, Value: source})
+}
+
+// deniedOf are the paths of those modules in which the actor is denied a permission.
+func (t *task) deniedOf(modules []backstay.Module, p backstay.Permission) (paths []string) {
+	for _, m := range modules {
+		if t.denied(p, m.Scope) {
+			paths = append(paths, cleanAll(m.Paths)...)
+		}
+	}
+	return paths
+}
+
+// deniedIn are the paths of a source that belong to modules in which the actor is denied a permission.
+func (t *task) deniedIn(source string, p backstay.Permission) ([]string, error) {
+	modules, err := t.modulesOf(source)
+	return t.deniedOf(modules, p), err
+}
+
+// sightOfSource is what of all snapshots of a source the actor may work with, as sight has it for one of them; false for nothing.
+func (t *task) sightOfSource(s *backstay.Placed, modules []backstay.Module, p backstay.Permission) (see sight, ok bool) {
+	if backstay.Decide(t.who, p, s.Scope, s.Owner).Allowed {
+		return sight{without: t.deniedOf(modules, p)}, true
+	}
+	if t.denied(p, s.Scope) {
+		return see, false
+	}
+	for _, m := range modules {
+		if backstay.Decide(t.who, p, m.Scope, m.Owner).Allowed {
+			see.only = append(see.only, cleanAll(m.Paths)...)
+		}
+	}
+	see.without = t.deniedOf(modules, p)
+	return see, len(see.only) > 0
 }
 
 // denied reports whether a grant denies the actor the permission just there.

@@ -20,6 +20,9 @@ func (a *App) sources() *Noun[backstay.Source, *backstay.Source] {
 				return err
 			}
 			s.Local = backstay.Decide(t.who, backstay.ManageSources, backstay.Everywhere, "").Allowed
+			if before != nil {
+				s.Local = stillLocal(before.Local, s.Local, before.Kind != s.Kind, before.Settings, s.Settings)
+			}
 			if a.readsThisMachine(s.Kind) && !s.Local {
 				return backstay.Errorf(backstay.Denied, "only administrators of the server can back up its own files").WithHint("Choose a folder on a server instead, or ask an administrator.").OnField("kind")
 			}
@@ -93,11 +96,14 @@ func (a *App) modules() *Noun[backstay.Module, *backstay.Module] {
 				return err
 			}
 			s, p, err := t.placeOfSource(m.Source)
+			if err == nil && s.Project != m.Project {
+				err = missing(db.ErrNotFound, "source", "source") // whether it is there in another project, nobody learns
+			}
 			if err != nil {
 				return err
 			}
-			if s.Project != m.Project || old != nil && old.Source != m.Source {
-				return backstay.Errorf(backstay.Invalid, "the source of a module lies in its project and stays").OnField("source")
+			if old != nil && old.Source != m.Source {
+				return backstay.Errorf(backstay.Invalid, "the source of a module stays").WithHint("Make another module of the other source.").OnField("source")
 			}
 			m.Scope = s.Scope.Of("module", m.ID)
 			if _, _, err := a.Places.OpenSource(p, source.Part{Paths: m.Paths}, func(string) {}); err != nil {

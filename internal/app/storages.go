@@ -21,6 +21,9 @@ func (a *App) storages() *Noun[backstay.Storage, *backstay.Storage] {
 				return err
 			}
 			s.Local = backstay.Decide(t.who, backstay.ManageStorages, backstay.Everywhere, "").Allowed
+			if before != nil {
+				s.Local = stillLocal(before.Local, s.Local, before.Location != s.Location, before.Settings, s.Settings)
+			}
 			old, err := a.hidden(storagePlace(s.ID), s.Sealed)
 			if err != nil {
 				return err

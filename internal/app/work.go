@@ -156,7 +156,7 @@ func (e *execution) perform(ctx context.Context) (backstay.RunState, error) {
 	kinds := map[backstay.RunKind]func(*execution, context.Context) (backstay.RunState, error){
 		backstay.RunBackup: (*execution).backup, backstay.RunVerification: (*execution).verify, backstay.RunForget: (*execution).forget,
 		backstay.RunPrune: (*execution).prune, backstay.RunCatalogue: (*execution).catalogue,
-		backstay.RunRestore: (*execution).restore, backstay.RunServer: (*execution).server,
+		backstay.RunRestore: (*execution).restore, backstay.RunServer: (*execution).server, backstay.RunExtension: (*execution).extend,
 	}
 	do, ok := kinds[e.run.Kind]
 	if !ok {

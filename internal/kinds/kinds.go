@@ -67,10 +67,16 @@ func (o Options) withDefaults() Options {
 
 // dial makes the connections of an adapter.
 func (o Options) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
-	if o.Guard != nil {
-		return o.Guard.Dial
+	if o.Guard == nil {
+		return new(net.Dialer).DialContext
 	}
-	return new(net.Dialer).DialContext
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := o.Guard.Dial(ctx, network, address)
+		if errors.Is(err, guard.ErrForbidden) {
+			err = storage.Mark(err, storage.ErrPermanent) // no other try will do
+		}
+		return c, err
+	}
 }
 
 // Storages lists every kind of storage.
@@ -279,7 +285,20 @@ func complete(p storage.Provider, v settings.Values, opt Options) (settings.Valu
 			return nil, &settings.Error{Field: f, Why: "it names something of the machine that Backstay runs on, which only its administrator may use"}
 		}
 	}
-	return all, nil
+	return all, owned(p, all, opt)
+}
+
+// owned refuses settings by which people who only reach this machine over the network would use what it is or has.
+func owned(p storage.Provider, v settings.Values, opt Options) error {
+	if opt.Guard == nil || p.Own == nil {
+		return nil
+	}
+	name := p.Own(v)
+	i := slices.IndexFunc(p.Fields, func(f settings.Field) bool { return f.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &settings.Error{Field: p.Fields[i], Why: "what the machine that Backstay runs on has of that kind only its administrator may use: give the key itself"}
 }
 
 // found returns the value of a field from the environment or the user's home.

@@ -18,7 +18,7 @@ import (
 
 // Azure is the kind of storage that is a container of Azure Blob Storage.
 var Azure = provide(storage.Provider{
-	Kind: "azure", Title: "Azure Blob Storage", Form: "azure:CONTAINER:/PREFIX", Parse: parseBucket("container"),
+	Kind: "azure", Title: "Azure Blob Storage", Form: "azure:CONTAINER:/PREFIX", Own: azureOwn, Parse: parseBucket("container"),
 	Fields: []settings.Field{
 		{Name: "container", Title: "Container", Help: "The name of the container. It has to be there already.", Required: true},
 		{Name: "prefix", Title: "Folder", Help: "The folder in the container that holds the repository; the whole container if it is empty."},

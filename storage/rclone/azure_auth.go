@@ -46,6 +46,14 @@ func azureAuthorizer(v settings.Values) (authorize azureAuthorize, secrets []str
 	return azureIdentity(v["managed-identity"]), nil, nil
 }
 
+// azureOwn says that without a key or signature the identity of this machine is used.
+func azureOwn(v settings.Values) string {
+	if v["account-key"] == "" && v["sas"] == "" {
+		return "account-key"
+	}
+	return ""
+}
+
 func addQuery(req *http.Request, query string) {
 	u := *req.URL // a second try has the same
 	if u.RawQuery != "" {

@@ -18,7 +18,7 @@ import (
 
 // GS is the kind of storage that is a bucket of Google Cloud Storage.
 var GS = provide(storage.Provider{
-	Kind: "gs", Title: "Google Cloud Storage", Form: "gs:BUCKET:/PREFIX", Parse: parseBucket("bucket"),
+	Kind: "gs", Title: "Google Cloud Storage", Form: "gs:BUCKET:/PREFIX", Parse: parseBucket("bucket"), Own: gsOwn,
 	Fields: []settings.Field{
 		{Name: "bucket", Title: "Bucket", Help: "The name of the bucket. It has to be there already.", Required: true},
 		{Name: "prefix", Title: "Folder", Help: "The folder in the bucket that holds the repository; the whole bucket if it is empty."},
@@ -63,7 +63,7 @@ func gsSource(v settings.Values) (source func(context.Context) oauth2.TokenSourc
 	case key != "" && v["access-token"] != "":
 		return nil, nil, errors.New("an access token takes the place of a service account's key: give one or the other")
 	case key != "":
-		if !strings.HasPrefix(strings.TrimSpace(key), "{") {
+		if gsOwn(v) != "" {
 			p, err := os.ReadFile(key)
 			if err != nil {
 				return nil, nil, errors.New("setting credentials: neither the key of a service account nor the path of a file with one that can be read")
@@ -80,6 +80,14 @@ func gsSource(v settings.Values) (source func(context.Context) oauth2.TokenSourc
 		return func(context.Context) oauth2.TokenSource { return token }, nil, nil
 	}
 	return nil, nil, errors.New("give the key of a service account as credentials, or an access token")
+}
+
+// gsOwn says that what is given as a key is the path of a file.
+func gsOwn(v settings.Values) string {
+	if key := v["credentials"]; key != "" && !strings.HasPrefix(strings.TrimSpace(key), "{") {
+		return "credentials"
+	}
+	return ""
 }
 
 // gsTransport authorizes requests, and has those that make a file fail if there is one of that name, for which rclone can't ask.

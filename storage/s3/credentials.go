@@ -33,6 +33,14 @@ func keysOf(v settings.Values, transport http.RoundTripper) (*credentials.Creden
 	return credentials.New(p), nil
 }
 
+// own says that without a key here the machine's own is used.
+func own(v settings.Values) string {
+	if v["access-key-id"] == "" && !v.Bool("anonymous") {
+		return "access-key-id"
+	}
+	return ""
+}
+
 func base(v settings.Values, transport http.RoundTripper) credentials.Provider {
 	if v["access-key-id"] != "" {
 		return &credentials.Static{Value: credentials.Value{AccessKeyID: v["access-key-id"], SecretAccessKey: v["secret-access-key"],

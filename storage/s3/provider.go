@@ -18,7 +18,7 @@ import (
 )
 
 // Provider is the kind of storage that is a bucket of S3.
-var Provider = storage.Provider{Kind: "s3", Title: "Amazon S3 and compatible", Connections: 5, Form: "s3:SERVER/BUCKET/PREFIX", Parse: parse, Open: open,
+var Provider = storage.Provider{Kind: "s3", Title: "Amazon S3 and compatible", Connections: 5, Form: "s3:SERVER/BUCKET/PREFIX", Parse: parse, Open: open, Own: own,
 	Fields: []settings.Field{
 		{Name: "endpoint", Title: "Server", Required: true,
 			Help: "The address of the store, such as s3.amazonaws.com or https://s3.example.org:9000. Plain HTTP has to be asked for with http://."},
