@@ -53,20 +53,18 @@ func (a *App) noteCertificate(ctx context.Context, tx *db.Tx) error {
 	return tx.ForgetCertificates(ctx, a.now().Add(-keepCertificates))
 }
 
-// startUpkeep starts the prunes and verifications that are due.
+// startUpkeep starts the prunes and verifications that are due. Each repository has a transaction of its own: to look at what ran in all of them may take
+// longer than others should wait who write.
 func (a *App) startUpkeep(ctx context.Context) error {
-	return a.DB.Write(ctx, func(tx *db.Tx) error {
-		all, err := db.All[backstay.Repository](ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, r := range all {
-			if err := a.startUpkeepOf(ctx, tx, r); err != nil {
-				return err
-			}
-		}
-		return nil
+	var all []backstay.Repository
+	err := a.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		all, err = db.All[backstay.Repository](ctx, tx)
+		return err
 	})
+	for _, r := range all {
+		err = errors.Join(err, a.DB.Write(ctx, func(tx *db.Tx) error { return a.startUpkeepOf(ctx, tx, r) }))
+	}
+	return err
 }
 
 func (a *App) startUpkeepOf(ctx context.Context, tx *db.Tx, r backstay.Repository) error {

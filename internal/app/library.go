@@ -22,7 +22,7 @@ const (
 	lockLinger = 2 * time.Second  // from the last reader until a lock is given back: whoever removes something waits for it
 	lockAge    = 30 * time.Second // so many go with one lock; who comes later takes another one, so that between them somebody else may lock
 	openLinger = 5 * time.Minute
-	mostOpen   = 8       // repositories
+	mostOpen   = 4       // repositories
 	mostBlobs  = 4 << 20 // in the indexes of all of them together, each 60 bytes
 )
 

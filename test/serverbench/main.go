@@ -15,6 +15,10 @@
 //	go run ./test/serverbench -databases sqlite -stages clients -for 10m
 //	go run ./test/serverbench -scale 0.01 -for 5s            # does the benchmark itself work?
 //
+// The catalogue of paths is measured by a test of its own, with 5 million versions on both databases:
+//
+//	BACKSTAY_SOAK=1 go test ./internal/catalog -run AnyPartOfAName -v -timeout 60m
+//
 // The load is made on the same machine: the processor time of clients, server and PostgreSQL is told apart. The exit code is 1 if something
 // did not work. A missed demand is reported, and is no failure.
 package main
