@@ -119,10 +119,13 @@ func TestACopyOfYesterdayNeverCausesDeletes(t *testing.T) {
 			if must(r, clock, err); !clock.Held || !clock.Older {
 				t.Errorf("clock = %+v", clock)
 			}
-			if _, err := b.ConfirmClock(r.ctx, backstay.Server); err != nil {
-				t.Fatal(err)
+			r.start(b, p.ID) // after which the old policy would leave two
+			r.drain(b)
+			if n := len(r.repositorySnapshots(b, p)); n != len(there)+1 {
+				t.Errorf("a backup later there are %d snapshots, want %d", n, len(there)+1)
 			}
-			r.pass(b, time.Minute)
+			r.confirm(b)
+			r.drain(b)
 			if n := len(r.handles(b)); n != 2 {
 				t.Errorf("once a person confirmed, %d snapshots are left, want 2", n)
 			}

@@ -74,15 +74,17 @@ func (a *App) BeginAgain(ctx context.Context) error {
 	return nil
 }
 
-// unknownRun reports whether a plan of this server has made a snapshot in a run that the database knows nothing of.
-func unknownRun(ctx context.Context, tx *db.Tx, s backstay.Snapshot) (bool, error) {
-	if s.Plan == "" || s.Run == "" {
-		return false, nil
+// unknownRun reports whether a plan of this server has made a snapshot in a run that the database knows nothing of, and should: those of long
+// ago are forgotten.
+func (a *App) unknownRun(ctx context.Context, tx *db.Tx, s backstay.Snapshot) (bool, error) {
+	set, err := tx.Settings(ctx)
+	if err != nil || s.Plan == "" || s.Run == "" || s.Time.Before(a.now().AddDate(0, 0, -set.KeepRunsDays)) {
+		return false, err
 	}
 	if _, err := db.Find[backstay.Plan](ctx, tx, s.Plan); err != nil {
 		return false, ignoreMissing(err)
 	}
-	_, err := db.Find[backstay.Run](ctx, tx, s.Run)
+	_, err = db.Find[backstay.Run](ctx, tx, s.Run)
 	return errors.Is(err, db.ErrNotFound), ignoreMissing(err)
 }
 

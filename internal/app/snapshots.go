@@ -88,7 +88,7 @@ func (a *App) recordSnapshots(ctx context.Context, r *opened) error {
 			if err := tx.AddSnapshot(ctx, &s); err != nil {
 				return err
 			}
-			if unknown, err := unknownRun(ctx, tx, s); err != nil {
+			if unknown, err := a.unknownRun(ctx, tx, s); err != nil {
 				return err
 			} else if unknown {
 				lost = s.Run

@@ -244,6 +244,10 @@ func (l *loader) flush(ctx context.Context) error {
 // EndRuns ends all runs that are not over: those at work with a failure, as JSON, and those that wait without having begun. The restores that
 // they were for have failed.
 func (tx *Tx) EndRuns(ctx context.Context, failure string, now time.Time) error {
+	// The one that was making the dump has succeeded: else nobody had it.
+	if _, err := tx.exec(ctx, "update runs set state = 'succeeded', ended_at = ?, updated_at = ?, lease_until = null where state = 'running' and kind = 'server'", now, now); err != nil {
+		return err
+	}
 	for _, s := range []struct{ is, becomes string }{{"running", "failed"}, {"pending", "cancelled"}} {
 		if _, err := tx.exec(ctx, "update runs set state = ?, failure = ?, ended_at = ?, updated_at = ?, lease_until = null where state = ?", s.becomes, failure, now, now, s.is); err != nil {
 			return err

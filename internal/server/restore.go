@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/backstay/backstay"
@@ -69,6 +70,12 @@ func emptyFolder(dir string) error {
 		return err
 	}
 	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".key-") { // of one that was killed while it wrote the key
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+			continue
+		}
 		if !slices.Contains([]string{"secret.key", "backstay.db", "backstay.db-wal", "backstay.db-shm", "lost+found"}, e.Name()) {
 			return backstay.Errorf(backstay.Conflict, "the folder %q is not empty: there is %q in it", dir, e.Name()).WithHint("Name another folder with --data. This one belongs to a server already.")
 		}
