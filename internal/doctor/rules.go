@@ -102,8 +102,9 @@ var ofSecrets = []rule{
 
 var ofStorages = []rule{
 	{name: "retained", is: is(storage.ErrRetained)},
-	{name: "storage-full", is: is(storage.ErrPermanent, syscall.ENOSPC)},
-	{name: "storage-full", is: is(storage.ErrPermanent, syscall.EDQUOT)},
+	{name: "storage-full", is: is(storage.ErrFull)},
+	{name: "login-refused", is: is(storage.ErrLogin)},
+	{name: "certificate-refused", is: is(storage.ErrUntrusted)},
 	{name: "read-only", is: is(syscall.EROFS)},
 	{name: "certificate-refused", as: isCertificate},
 	{name: "not-tls", as: as[tls.RecordHeaderError]},
