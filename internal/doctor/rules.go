@@ -50,7 +50,7 @@ func (r rule) fits(err error) bool {
 // rules are all rules, of which the first that fits counts: those that explain others come first.
 func rules() []rule {
 	var all []rule
-	for _, part := range [][]rule{ofRepositories, ofRuns, ofSecrets, ofStorages, ofKinds, ofNetworks, ofMachines} {
+	for _, part := range [][]rule{ofRepositories, ofRuns, ofSecrets, ofStorages, ofKinds, ofNetworks, ofMachines, ofRest} {
 		all = append(all, part...)
 	}
 	return all
@@ -131,7 +131,6 @@ var ofKinds = []rule{
 	{name: "invalid-field", as: namesField},
 	{name: "invalid-request", as: kind(backstay.Invalid)},
 	{name: "not-found", as: kind(backstay.NotFound)},
-	{name: "conflict", as: kind(backstay.Conflict)},
 	{name: "no-repository", as: kind(backstay.NoRepository)},
 	{name: "locked", as: kind(backstay.Locked)},
 	{name: "wrong-password", as: kind(backstay.WrongPassword)},
@@ -171,6 +170,9 @@ var ofMachines = []rule{
 	{name: "permission-denied", is: is(fs.ErrPermission)},
 	{name: "path-missing", is: is(fs.ErrNotExist)},
 }
+
+// ofRest is what says little: the cause, if it is known, says more.
+var ofRest = []rule{{name: "conflict", as: kind(backstay.Conflict)}}
 
 func is(sentinels ...error) []error { return sentinels }
 

@@ -241,7 +241,7 @@ func explained(t *testing.T) map[string][]error {
 		"path-missing":        {&fs.PathError{Err: syscall.ENOENT}, opened(t)},
 		"not-a-folder":        {&fs.PathError{Err: syscall.ENOTDIR}},
 		"name-unknown":        {&net.DNSError{Name: "x", IsTimeout: true}, resolved(t)},
-		"connection-refused":  {dialed(t)},
+		"connection-refused":  {dialed(t), backstay.Errorf(backstay.Conflict, "channel %q: %w", "x", dialed(t))},
 		"network-unreachable": {&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}},
 		"timeout":             {context.DeadlineExceeded, os.ErrDeadlineExceeded, timedOut(t)},
 		"connection-lost":     {&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}},
