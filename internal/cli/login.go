@@ -10,6 +10,7 @@ import (
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/cli/session"
 	"github.com/backstay/backstay/internal/client"
+	"github.com/backstay/backstay/internal/doctor"
 )
 
 // signIn is what a login was told by flags.
@@ -122,7 +123,7 @@ func (p *program) trust(ctx context.Context, opt client.Options, old session.Ses
 		known = backstay.Errorf(backstay.Failed, "the certificate of %s is another one than before: its fingerprint is %s", opt.URL, shown)
 	}
 	if !isTerminal(p.sys.Stdin) {
-		return "", known.WithHint("Compare it with what the server's console shows, then give it: --fingerprint " + shown)
+		return "", refusedCertificate(known, "Compare it with what the server's console shows, then give it: --fingerprint "+shown)
 	}
 	p.notice(known.Msg)
 	answer, err := p.askLine("Is that what the console of the server shows? Type yes, or the fingerprint")
@@ -133,7 +134,11 @@ func (p *program) trust(ctx context.Context, opt client.Options, old session.Ses
 	if strings.EqualFold(answer, "yes") || err == nil && typed == shown {
 		return shown, nil
 	}
-	return "", known.WithHint("You did not confirm it, so nothing was sent to it.")
+	return "", refusedCertificate(known, "You did not confirm it, so nothing was sent to it.")
+}
+
+func refusedCertificate(e *backstay.Error, hint string) error {
+	return doctor.Mark(e.WithHint(hint), "certificate-refused")
 }
 
 // enter signs in. Where no address is typed it is that of the last time.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/cli/show"
+	"github.com/backstay/backstay/internal/client"
 	"github.com/backstay/backstay/internal/kinds"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/storagetest"
@@ -31,7 +32,9 @@ The others are about the storages of the server that you are signed in at.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(p.newStorageTest(), p.newStorageUndelete())
-	p.addNoun(cmd, nounOf("storage"))
+	n := nounOf("storage")
+	cmd.AddCommand(p.newKinds(n, client.StorageKinds), p.newReveal(n, client.RevealStorage))
+	p.addNoun(cmd, n)
 	return withCodes(cmd, 0, 2)
 }
 
