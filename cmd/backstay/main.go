@@ -15,6 +15,5 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		tuneGC()
 	}
-	forgetStart()
-	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.System{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
+	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.System{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Begin: forgetStart}))
 }

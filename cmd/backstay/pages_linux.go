@@ -11,7 +11,7 @@ import (
 )
 
 // forgetStart takes the program's own pages out of its memory; those that it goes on to use come back from the page cache. What
-// its start reads, such as how hundreds of packages begin, is two thirds of the program, 20 to 25 MB that no command needs again.
+// its start reads, such as how hundreds of packages begin and what commands there are, is two thirds of the program and of no use later.
 // Where it can't be done, the command only takes more memory.
 func forgetStart() {
 	program, err := os.Readlink("/proc/self/exe")

@@ -66,6 +66,7 @@ func Check(ctx context.Context, r *repo.Repo, opt Options) (Report, error) {
 		r: r, opt: opt, workers: max(r.Options().Connections, runtime.GOMAXPROCS(0)), index: index.New(),
 		packs: make(map[crypto.ID]*packState), missing: make(map[pack.Handle]struct{}), problems: make(map[crypto.ID][]problem),
 	}
+	c.loading = make(chan struct{}, c.workers)
 	err := c.run(ctx)
 	return c.report, err
 }
@@ -74,7 +75,8 @@ func Check(ctx context.Context, r *repo.Repo, opt Options) (Report, error) {
 type check struct {
 	r         *repo.Repo
 	opt       Options
-	workers   int // goroutines at once
+	workers   int           // goroutines at once
+	loading   chan struct{} // has an element for each pack that is being loaded
 	index     *index.Index
 	snapshots []*snapshot.Snapshot // those that can be read, the newest first
 	trees     bitmap               // by number: those that a snapshot needs, and that were read

@@ -3,7 +3,10 @@ package checker_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -59,6 +62,43 @@ func TestAFaultOfTheMomentIsNoDamage(t *testing.T) {
 	}
 	if faults < 30 {
 		t.Errorf("only %d faults were met", faults)
+	}
+}
+
+// counted counts how many loads are under way.
+type counted struct {
+	storage.Backend
+	now, most atomic.Int32
+}
+
+func (c *counted) Load(ctx context.Context, name string, p []byte, offset int64) error {
+	defer c.now.Add(-1)
+	for now := c.now.Add(1); ; {
+		if most := c.most.Load(); now <= most || c.most.CompareAndSwap(most, now) {
+			break
+		}
+	}
+	time.Sleep(2 * time.Millisecond) // so that all come that may
+	return c.Backend.Load(ctx, name, p, offset)
+}
+
+func TestNoMorePacksAreLoadedAtOnceThanConnectionsAllow(t *testing.T) {
+	l := corrupt.New(t)
+	for _, connections := range []int{runtime.GOMAXPROCS(0), runtime.GOMAXPROCS(0) + 1} {
+		opt := corrupt.Options()
+		opt.Connections = connections
+		c := &counted{Backend: l.Store}
+		r, err := repo.Open(t.Context(), c, corrupt.Password, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := checker.Check(t.Context(), r, checker.Options{ReadData: true})
+		if err != nil || report.Errors > 0 || report.PacksRead < 2 {
+			t.Fatalf("Check = %+v, %v", report, err)
+		}
+		if most := int(c.most.Load()); most > connections || most < 2 {
+			t.Errorf("%d files were loaded at once, want at least 2 and at most %d", most, connections)
+		}
 	}
 }
 

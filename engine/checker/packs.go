@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"runtime"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -29,8 +30,9 @@ func (c *check) readPacks(ctx context.Context) error {
 		return err
 	}
 	c.opt.Progress.Send(progress.Event{Kind: progress.Total, Item: "packs", Files: int64(len(chosen)), Bytes: total})
-	readers := make(chan *packReader, c.workers)
-	for range c.workers {
+	n := c.packReaders()
+	readers := make(chan *packReader, n)
+	for range n {
 		readers <- &packReader{c: c, hash: sha256.New()}
 	}
 	var group errgroup.Group
@@ -52,6 +54,15 @@ func (c *check) readPacks(ctx context.Context) error {
 	}
 	_ = group.Wait() // no goroutine has an error
 	return context.Cause(ctx)
+}
+
+// packReaders returns how many packs are in work at once. Where more are loaded at once than there are cores the storage is a distant
+// one: then as many more are hashed and opened meanwhile, so that it is never left waiting.
+func (c *check) packReaders() int {
+	if procs := runtime.GOMAXPROCS(0); c.workers > procs {
+		return c.workers + procs
+	}
+	return c.workers
 }
 
 // choosePacks returns the packs to read, with their sizes, and the sum of these.
@@ -154,7 +165,7 @@ func (pr *packReader) read(ctx context.Context, id crypto.ID, size int64, blobs 
 	for at := int64(0); at < size; {
 		n, end := nextSpan(blobs, at, size, whole)
 		pr.span = grow(pr.span, int(end-at))
-		if p.err = pr.c.r.Backend().Load(ctx, repo.Packs.Name(id), pr.span, at); p.err != nil {
+		if p.err = pr.load(ctx, id, at); p.err != nil {
 			for _, b := range blobs {
 				p.bad = append(p.bad, b.Handle)
 			}
@@ -173,6 +184,17 @@ func (pr *packReader) read(ctx context.Context, id crypto.ID, size int64, blobs 
 	}
 	p.named = crypto.ID(pr.hash.Sum(nil)) == id
 	return p
+}
+
+// load fills the span. No more than c.workers do so at once.
+func (pr *packReader) load(ctx context.Context, id crypto.ID, at int64) error {
+	select {
+	case pr.c.loading <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-pr.c.loading }()
+	return pr.c.r.Backend().Load(ctx, repo.Packs.Name(id), pr.span, at)
 }
 
 func (pr *packReader) open(p *pass, b pack.Blob, at int64) {

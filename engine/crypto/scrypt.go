@@ -34,9 +34,9 @@ func mixLanes(state []byte, cost KDF) {
 }
 
 // sparse: of so many rows of the table one is not kept but mixed again from the one before it when it is asked for. A key
-// is derived at the start of each command, and is what most of them take the most memory for; this takes a quarter
-// less of it and an eighth more time.
-const sparse = 4
+// is derived at the start of each command, and is what most of them take the most memory for; this takes half of it and a
+// quarter more time.
+const sparse = 2
 
 // mixLane is the function scryptROMix of RFC 7914. Memory holds rows of 2·R blocks: the sparse table V, one that is missing in
 // it, and two that the second half mixes to and fro.

@@ -94,48 +94,65 @@ type lockKey struct{ r *Repo }
 // ErrLockLost if the lock can't be kept.
 func (r *Repo) Lock(ctx context.Context, mode LockMode, opt LockOptions) (locked context.Context, unlock func() error, err error) {
 	locked, cancel := context.WithCancelCause(ctx)
-	locked, release, err := r.acquire(locked, mode, opt, cancel)
+	h, release, err := r.acquire(locked, mode, opt, cancel)
 	if err != nil {
 		cancel(err)
 		return nil, nil, err
 	}
-	return locked, func() error { cancel(context.Canceled); return release() }, nil
+	return h.within(locked), func() error { cancel(context.Canceled); return release() }, nil
 }
 
-// LockAll takes a lock on each repository; errs[i] says why there is none on rs[i]. A repository without one, or whose lock is
-// lost later, can't be changed; the returned context ends only once no lock is left. Unlock removes all of them.
+// LockAll takes a lock on each repository, at the same time; errs[i] says why there is none on rs[i]. A repository without one, or
+// whose lock is lost later, can't be changed; the returned context ends only once no lock is left. Unlock removes all of them.
 func LockAll(ctx context.Context, rs []*Repo, mode LockMode, opt LockOptions) (locked context.Context, unlock func() error, errs []error) {
 	locked, cancel := context.WithCancelCause(ctx)
 	var left atomic.Int32
-	left.Store(1) // until all were tried
+	left.Store(int32(len(rs)) + 1) // one more until all were tried
 	lost := func(cause error) {
 		if left.Add(-1) == 0 {
 			cancel(cause)
 		}
 	}
-	var releases []func() error
-	errs = make([]error, len(rs))
-	for i, r := range rs {
-		next, release, err := r.acquire(locked, mode, opt, lost)
-		if errs[i] = err; err != nil {
-			continue
-		}
-		left.Add(1)
-		locked = next
-		releases = append(releases, release)
-	}
-	lost(errors.Join(errs...))
-	return locked, func() (err error) {
-		cancel(context.Canceled)
-		for _, release := range releases {
-			err = errors.Join(err, release())
+	taken := make([]*held, len(rs))
+	releases := make([]func() error, len(rs))
+	errs = together(len(rs), func(i int) (err error) {
+		if taken[i], releases[i], err = rs[i].acquire(locked, mode, opt, lost); err != nil {
+			lost(err)
 		}
 		return err
+	})
+	all := locked
+	for i, h := range taken {
+		if errs[i] == nil {
+			all = h.within(all)
+		}
+	}
+	lost(errors.Join(errs...))
+	return all, func() error {
+		cancel(context.Canceled)
+		return errors.Join(together(len(rs), func(i int) error {
+			if errs[i] != nil {
+				return nil
+			}
+			return releases[i]()
+		})...)
 	}, errs
 }
 
-func (r *Repo) acquire(ctx context.Context, mode LockMode, opt LockOptions, lost func(error)) (context.Context, func() error, error) {
-	h, err := r.await(ctx, mode, opt)
+// together calls do with each i below n at the same time, and returns what they returned.
+func together(n int, do func(i int) error) []error {
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { errs[i] = do(i) })
+	}
+	all.Wait()
+	return errs
+}
+
+// acquire takes a lock and keeps it fresh until release. It calls lost, once, if that fails.
+func (r *Repo) acquire(ctx context.Context, mode LockMode, opt LockOptions, lost func(error)) (h *held, release func() error, err error) {
+	h, err = r.await(ctx, mode, opt)
 	if err != nil {
 		return nil, nil, fmt.Errorf("lock repository: %w", err)
 	}
@@ -147,12 +164,16 @@ func (r *Repo) acquire(ctx context.Context, mode LockMode, opt LockOptions, lost
 			lost(err)
 		}
 	})
-	release := sync.OnceValue(func() error {
+	return h, sync.OnceValue(func() error {
 		stop()
 		done.Wait()
 		return h.release(ctx)
-	})
-	return context.WithValue(ctx, lockKey{r}, h), release, nil
+	}), nil
+}
+
+// within returns a context with which the repository may be changed as the lock allows.
+func (h *held) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, lockKey{h.r}, h)
 }
 
 // await tries until it has the lock, or the time to wait for it is over.

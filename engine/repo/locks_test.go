@@ -284,6 +284,30 @@ func TestSeveralRepositoriesAreLockedTogether(t *testing.T) {
 	})
 }
 
+// Where each request takes a second, three repositories are locked and unlocked in the time of one.
+func TestSeveralRepositoriesAreLockedAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(context.Context, storagetest.Op, string) error { time.Sleep(time.Second); return nil }
+		took := func(n int) time.Duration {
+			var rs []*Repo
+			for range n {
+				b := hook(mem.New())
+				rs = append(rs, openFast(t, b, Options{}))
+				b.before(slow)
+			}
+			start := time.Now()
+			_, unlock, errs := LockAll(t.Context(), rs, Shared, LockOptions{})
+			if err := errors.Join(append(errs, unlock())...); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(start)
+		}
+		if one, three := took(1), took(3); one < time.Second || three != one {
+			t.Errorf("one repository takes %v, three take %v, want the same", one, three)
+		}
+	})
+}
+
 func TestALockThatCantBeReadStopsAfterFourTries(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, b storage.Backend, name string){
 		"damaged": func(t *testing.T, b storage.Backend, name string) { flip(t, b, name, 20) },

@@ -128,6 +128,11 @@ func TestCodesOfAnAppAreGuessedSeldomAndUsedOnce(t *testing.T) {
 	if status, _ := second(signIn(), used); status != http.StatusUnauthorized {
 		t.Errorf("a code that was used = %d, want 401", status)
 	}
+	late := signIn()
+	c.by.Add(int64(11 * time.Minute))
+	if status, _ := second(late, code()); status != http.StatusUnauthorized {
+		t.Errorf("a right code, 11 minutes after the password, = %d, want 401", status)
+	}
 	if status, _ := second(pending, code()); status != http.StatusUnauthorized {
 		t.Errorf("the ticket of before the second factor = %d, want 401", status)
 	}

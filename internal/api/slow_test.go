@@ -13,7 +13,7 @@ import (
 
 func TestARequestWithABodyMayTakeLongerThanItsBodyToCome(t *testing.T) {
 	s := servertest.Start(t, server.Options{}).Claim(t)
-	other, err := sql.Open("sqlite", "file:"+filepath.Join(s.Data, "backstay.db")+"?_txlock=immediate")
+	other, err := sql.Open("sqlite", "file:"+filepath.Join(s.Data, "backstay.db")+"?_txlock=immediate&_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}

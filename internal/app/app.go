@@ -8,6 +8,7 @@
 package app
 
 import (
+	"context"
 	"encoding/base32"
 	"fmt"
 	"io"
@@ -17,10 +18,12 @@ import (
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/internal/auth"
 	"github.com/backstay/backstay/internal/catalog"
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/secret"
+	"github.com/backstay/backstay/storage"
 )
 
 // Options are what the application is handed.
@@ -30,6 +33,7 @@ type Options struct {
 	Rand     io.Reader
 	Log      *slog.Logger // of what can't be answered to anybody
 	Hasher   *auth.Hasher
+	Init     Init         // by default repo.Init
 	Ring     *secret.Ring // the keys outside of the database
 	Places   Places
 	Catalog  *catalog.Catalog
@@ -40,6 +44,9 @@ type Options struct {
 	Hostname string             // as snapshots say it
 	Version  string             // of the program, as snapshots say it
 }
+
+// Init makes a repository, as repo.Init does.
+type Init func(ctx context.Context, b storage.Backend, password string, opt repo.Options, init repo.InitOptions) (*repo.Repo, error)
 
 // App holds the use cases. Its methods may be called from any goroutine.
 type App struct {
@@ -68,6 +75,9 @@ type App struct {
 
 // New puts the use cases together.
 func New(opt Options) *App {
+	if opt.Init == nil {
+		opt.Init = repo.Init
+	}
 	a := &App{Options: opt, box: secret.NewBox(opt.Ring, opt.Rand)}
 	a.Users, a.Groups, a.Roles, a.Grants, a.Projects = a.users(), a.groups(), a.roles(), a.grants(), a.projects()
 	a.Sources, a.Modules, a.Storages, a.Repositories = a.sources(), a.modules(), a.storages(), a.repositories()

@@ -119,7 +119,7 @@ func (a *App) initOrOpen(ctx context.Context, p Place, password string, adopt bo
 	if adopt {
 		return repo.Open(ctx, b, password, opt)
 	}
-	return repo.Init(ctx, b, password, opt, repo.InitOptions{})
+	return a.Init(ctx, b, password, opt, repo.InitOptions{})
 }
 
 func (a *App) repoOptions(connections int, report progress.Func) repo.Options {

@@ -23,6 +23,7 @@ import (
 	"github.com/backstay/backstay/source/files"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/mem"
+	"github.com/backstay/backstay/test/quickrepo"
 	"github.com/backstay/backstay/test/servers"
 )
 
@@ -118,7 +119,7 @@ func (r *rig) process(clocks ...*wall) *app.App {
 	if len(clocks) > 0 {
 		clk = clocks[0]
 	}
-	return app.New(app.Options{DB: d, Clock: clk, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler), Ring: r.ring, Places: places{r}, Catalog: c, Data: r.t.TempDir(), Hostname: "host"})
+	return app.New(app.Options{DB: d, Clock: clk, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler), Init: quickrepo.Begin, Ring: r.ring, Places: places{r}, Catalog: c, Data: r.t.TempDir(), Hostname: "host"})
 }
 
 // places is an app.Places of the rig.

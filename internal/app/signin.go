@@ -82,7 +82,7 @@ func (a *App) SignIn(ctx context.Context, from backstay.Origin, c Credentials) (
 // SecondFactor ends a pending session and begins a real one, with a new ticket.
 func (a *App) SecondFactor(ctx context.Context, from backstay.Origin, ticket, code string) (SignedIn, error) {
 	pending, user, err := a.session(ctx, ticket)
-	if err != nil || !pending.Pending {
+	if err != nil || !pending.Pending || user.Disabled || !a.now().Before(pending.ExpiresAt) {
 		return SignedIn{}, errSignIn()
 	}
 	if err := a.checkCode(ctx, from, user, code); err != nil {

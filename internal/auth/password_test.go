@@ -13,22 +13,22 @@ import (
 )
 
 // counting returns a Hasher whose hashes are counted, with what each cost, and not computed.
-func counting(t *testing.T) (*Hasher, func() []cost) {
+func counting(t *testing.T) (*Hasher, func() []Cost) {
 	t.Helper()
-	h := NewHasher(rand.Reader, 1)
-	var all []cost
+	h := NewHasher(rand.Reader, 1, Cost{})
+	var all []Cost
 	h.derive = func(_, _ []byte, passes, memory uint32, lanes uint8, length uint32) []byte {
-		all = append(all, cost{memory: memory, passes: passes, lanes: lanes})
+		all = append(all, Cost{Memory: memory, Passes: passes, Lanes: lanes})
 		return make([]byte, length)
 	}
-	return h, func() []cost {
+	return h, func() []Cost {
 		defer func() { all = nil }()
 		return all
 	}
 }
 
 func TestAPasswordIsTheOneThatWasHashed(t *testing.T) {
-	h := NewHasher(rand.Reader, 2)
+	h := NewHasher(rand.Reader, 2, Cost{})
 	hash, err := h.Hash(t.Context(), "correct horse battery staple")
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestAPasswordIsTheOneThatWasHashed(t *testing.T) {
 
 // The hashes were made by the reference implementation: argon2 SALT -id -t .. -m .. -p .. -l 32 -e.
 func TestHashesOfTheReferenceImplementationAreRead(t *testing.T) {
-	h := NewHasher(rand.Reader, 1)
+	h := NewHasher(rand.Reader, 1, Cost{})
 	for _, c := range []struct {
 		hash     Secret
 		password string
@@ -64,6 +64,20 @@ func TestHashesOfTheReferenceImplementationAreRead(t *testing.T) {
 		}
 		if ok, _, err := h.Verify(t.Context(), c.password+"x", c.hash); ok || err != nil {
 			t.Errorf("Verify of a wrong password against %s = %v, %v", string(c.hash), ok, err)
+		}
+	}
+}
+
+func TestAHashOfAnotherCostIsStale(t *testing.T) {
+	cheap := Cost{Memory: 64, Passes: 1, Lanes: 1}
+	little, much := NewHasher(rand.Reader, 1, cheap), NewHasher(rand.Reader, 1, Cost{})
+	hash, err := little.Hash(t.Context(), "correct horse battery staple")
+	if err != nil || !strings.HasPrefix(string(hash), "$argon2id$v=19$m=64,t=1,p=1$") {
+		t.Fatalf("Hash = %s, %v, want 64 KiB, 1 pass, 1 lane", string(hash), err)
+	}
+	for h, want := range map[*Hasher]bool{little: false, much: true} {
+		if ok, stale, err := h.Verify(t.Context(), "correct horse battery staple", hash); !ok || stale != want || err != nil {
+			t.Errorf("Verify by a hasher of %s = %v, %v, %v, want true, %v", h.cost, ok, stale, err, want)
 		}
 	}
 }
@@ -129,7 +143,7 @@ func TestAnUnknownAccountCostsTheSameWorkAsAKnownOne(t *testing.T) {
 }
 
 func TestAHasherComputesSoManyAtOnceAndNoMore(t *testing.T) {
-	h := NewHasher(rand.Reader, 3)
+	h := NewHasher(rand.Reader, 3, Cost{})
 	var now, peak atomic.Int32
 	release, entered := make(chan struct{}), make(chan struct{}, 10)
 	h.derive = func(_, _ []byte, _, _ uint32, _ uint8, length uint32) []byte {
@@ -178,7 +192,7 @@ func FuzzStoredHash(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if c.memory > 256<<10 || c.passes > 10 || len(salt) > 64 || len(key) < 16 || len(key) > 64 {
+		if c.Memory > 256<<10 || c.Passes > 10 || len(salt) > 64 || len(key) < 16 || len(key) > 64 {
 			t.Errorf("parseHash(%q) = %v, a salt of %d and a key of %d bytes, beyond the bounds", hash, c, len(salt), len(key))
 		}
 		if again := fmt.Sprintf("$argon2id$v=19$%s$%s$%s", c, b64.EncodeToString(salt), b64.EncodeToString(key)); again != hash {

@@ -101,7 +101,7 @@ func TestNothingIsMadeWithoutRandomness(t *testing.T) {
 	_, _, errClaim := auth.NewClaimCode(none)
 	_, _, errCodes := auth.NewRecoveryCodes(none)
 	_, errTOTP := auth.NewTOTP(none, "Backstay", "a")
-	_, errHash := auth.NewHasher(none, 1).Hash(t.Context(), "correct horse battery")
+	_, errHash := auth.NewHasher(none, 1, auth.Cost{}).Hash(t.Context(), "correct horse battery")
 	for name, err := range map[string]error{"ticket": errTicket, "token": errToken, "claim code": errClaim, "recovery codes": errCodes, "TOTP": errTOTP, "hash": errHash} {
 		if err == nil {
 			t.Errorf("a new %s without random bytes = nil error", name)

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/spf13/cobra"
+
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/engine/crypto"
@@ -31,6 +33,7 @@ type System struct {
 	Clock          clock.Clock // by default the system's
 	Rand           io.Reader   // by default crypto/rand.Reader
 	KDF            crypto.KDF  // for the first key of new repositories; by default crypto.DefaultKDF
+	Begin          func()      // is called once the command line is understood, before its work begins; may be nil
 }
 
 // program is one call of the binary.
@@ -61,6 +64,9 @@ func Main(ctx context.Context, args []string, sys System) int {
 
 func (p *program) run(ctx context.Context, args []string) error {
 	root := p.newRoot()
+	if p.sys.Begin != nil {
+		root.PersistentPreRun = func(*cobra.Command, []string) { p.sys.Begin() }
+	}
 	root.SetArgs(args)
 	root.SetIn(p.sys.Stdin)
 	root.SetOut(p.out)

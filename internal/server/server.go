@@ -36,7 +36,9 @@ type Options struct {
 	CertFile string       // of TLS, with KeyFile; by default a certificate of its own where TLS is needed
 	KeyFile  string
 	Version  string
-	Runs     int // at once; by default 2
+	Runs     int       // at once; by default 2
+	Hashes   auth.Cost // of new hashes of passwords; the zero value is right but for tests
+	Init     app.Init  // by default repo.Init, which is right but for tests
 	Clock    clock.Clock
 	Rand     io.Reader
 	Log      *slog.Logger
@@ -96,7 +98,7 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the name of this machine: %w", err)
 	}
-	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce), Ring: ring,
+	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce, opt.Hashes), Init: opt.Init, Ring: ring,
 		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Address: s.Address, Speakers: speakers{opt.Clock, opt.Rand}, RunEnded: s.metrics.RunEnded, Data: opt.Data, Hostname: host, Version: opt.Version})
 	if err := s.reseal(ctx, ring); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -21,6 +22,7 @@ type usage struct {
 	User   float64 `json:"user_seconds"`
 	System float64 `json:"system_seconds"`
 	Peak   int64   `json:"peak_bytes"` // largest resident set of the process, or of one that it waited for
+	Own    int64   `json:"own_bytes"`  // most of it that was no part of a file, such as of the program, which the kernel shares and takes back
 	Exit   int     `json:"exit"`       // -1: ended by a signal
 }
 
@@ -65,15 +67,57 @@ func execMain(args []string, out io.Writer) error {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	start := time.Now()
-	err = cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	own := watchOwn(cmd.Process.Pid)
+	err = cmd.Wait()
 	wall := time.Since(start)
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		return err
 	}
 	state := cmd.ProcessState
-	u := usage{Wall: wall.Seconds(), User: state.UserTime().Seconds(), System: state.SystemTime().Seconds(), Exit: state.ExitCode()}
+	u := usage{Wall: wall.Seconds(), User: state.UserTime().Seconds(), System: state.SystemTime().Seconds(), Exit: state.ExitCode(), Own: own()}
 	if r, ok := state.SysUsage().(*syscall.Rusage); ok {
 		u.Peak = r.Maxrss << 10 // Linux counts in KiB
 	}
 	return json.NewEncoder(out).Encode(u)
+}
+
+// watchOwn looks every few milliseconds how much memory a process has that is no part of a file (RssAnon of proc_pid_status(5)), until
+// stop, which returns the most that was seen.
+func watchOwn(pid int) (stop func() int64) {
+	var most int64
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(5 * time.Millisecond); ; {
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+				most = max(most, ownBytes(pid))
+			}
+		}
+	}()
+	return func() int64 {
+		close(done)
+		<-ended
+		return most
+	}
+}
+
+// ownBytes is 0 for a process that has ended.
+func ownBytes(pid int) (bytes int64) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if n, _ := fmt.Sscanf(line, "RssAnon: %d kB", &bytes); n == 1 {
+			return bytes << 10
+		}
+	}
+	return 0
 }

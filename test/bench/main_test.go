@@ -139,6 +139,18 @@ func TestMeasureLeavesOutTheMemoryOfItsCaller(t *testing.T) {
 	}
 }
 
+// A shell that keeps 50 MB of text has that much memory of its own, and more is resident with its program.
+func TestMeasureTellsWhatMemoryIsTheProcesssOwn(t *testing.T) {
+	keeps := `x=$(head -c 50000000 /dev/zero | tr '\0' a); sleep 0.2`
+	u, err := measure(t.Context(), os.Environ(), filepath.Join(t.TempDir(), "log"), []string{"sh", "-c", keeps})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u.Own < 50e6 || u.Own >= u.Peak {
+		t.Errorf("own memory = %d bytes of %d, want at least 50,000,000 and less than all", u.Own, u.Peak)
+	}
+}
+
 func TestMeasureTellsTimeExitCodeAndOutput(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	busy := "echo said; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 0.2; exit 5"

@@ -25,8 +25,8 @@ type result struct {
 }
 
 func (s sample) String() string {
-	text := fmt.Sprintf("%s: %-9s %-12s wall %7.2f s, user %7.2f s, system %6.2f s, peak %6.1f MiB, repository %.1f MB in %d files, load %s",
-		s.Set, s.Op, s.Engine, s.Wall, s.User, s.System, float64(s.Peak)/(1<<20), float64(s.RepositoryBytes)/1e6, s.RepositoryFiles, s.Load)
+	text := fmt.Sprintf("%s: %-9s %-12s wall %7.2f s, user %7.2f s, system %6.2f s, peak %6.1f MiB, own %6.1f MiB, repository %.1f MB in %d files, load %s",
+		s.Set, s.Op, s.Engine, s.Wall, s.User, s.System, float64(s.Peak)/(1<<20), float64(s.Own)/(1<<20), float64(s.RepositoryBytes)/1e6, s.RepositoryFiles, s.Load)
 	if s.Wrong != "" {
 		text += "\n  WRONG: " + s.Wrong
 	}
@@ -47,10 +47,10 @@ func (r result) print(out io.Writer) error {
 			row.Set, titles[row.Op], row.Figure, row.A, row.Unit, row.B, row.Unit, row.Ratio, row.demand(), row.verdict())
 	}
 	fmt.Fprint(w, "\nRaw figures, in the order they were measured\n",
-		"set\tround\toperation\tengine\twall s\tuser s\tsystem s\tpeak bytes\trepository bytes\trepository files\texit\tload\n")
+		"set\tround\toperation\tengine\twall s\tuser s\tsystem s\tpeak bytes\town bytes\trepository bytes\trepository files\texit\tload\n")
 	for _, s := range r.Samples {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%.3f\t%.3f\t%.3f\t%d\t%d\t%d\t%d\t%s\n", s.Set, s.Round, s.Op, s.Engine, s.Wall, s.User, s.System,
-			s.Peak, s.RepositoryBytes, s.RepositoryFiles, s.Exit, s.Load)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%.3f\t%.3f\t%.3f\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Set, s.Round, s.Op, s.Engine, s.Wall, s.User, s.System,
+			s.Peak, s.Own, s.RepositoryBytes, s.RepositoryFiles, s.Exit, s.Load)
 	}
 	fmt.Fprintln(w)
 	count := map[string]int{}

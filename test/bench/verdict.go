@@ -19,6 +19,7 @@ func figures() []figure {
 		{"wall", "s", func(s sample) float64 { return s.Wall }},
 		{"cpu", "s", func(s sample) float64 { return s.CPU() }},
 		{"peak", "MiB", func(s sample) float64 { return float64(s.Peak) / (1 << 20) }},
+		{"own memory", "MiB", func(s sample) float64 { return float64(s.Own) / (1 << 20) }},
 		{"repository", "MB", func(s sample) float64 { return float64(s.RepositoryBytes) / 1e6 }},
 	}
 }
@@ -57,7 +58,7 @@ func must(set, op, figure string) float64 {
 		return 0
 	}
 	switch figure {
-	case "peak":
+	case "peak", "own memory":
 		return 1
 	case "cpu":
 		return mustCPU(set, op)

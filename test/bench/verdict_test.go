@@ -26,7 +26,7 @@ func TestMedianIsTheMiddleOrTheMeanOfTheTwoMiddle(t *testing.T) {
 
 func TestRowsCompareTheMediansAndJudgeThem(t *testing.T) {
 	one := func(engine string, wall, cpu float64, peak int64) sample {
-		return sample{Set: "small", Op: "backup", Engine: engine, usage: usage{Wall: wall, User: cpu, Peak: peak}, RepositoryBytes: 5e6}
+		return sample{Set: "small", Op: "backup", Engine: engine, usage: usage{Wall: wall, User: cpu, Peak: peak, Own: peak / 2}, RepositoryBytes: 5e6}
 	}
 	samples := []sample{
 		one("a", 4, 9, 100<<20), one("b", 8, 10, 90<<20),
@@ -37,7 +37,7 @@ func TestRowsCompareTheMediansAndJudgeThem(t *testing.T) {
 		ratio   float64
 		verdict string
 	}{
-		"wall": {0.5, "ok"}, "cpu": {0.9, "missed"}, "peak": {100.0 / 90, "missed"}, "repository": {1, ""},
+		"wall": {0.5, "ok"}, "cpu": {0.9, "missed"}, "peak": {100.0 / 90, "missed"}, "own memory": {100.0 / 90, "missed"}, "repository": {1, ""},
 	}
 	got := rows(samples, "a", "b")
 	if len(got) != len(want) {
@@ -79,7 +79,7 @@ func TestDemandsAreThoseThatThePagePromises(t *testing.T) {
 		{"mixed", "backup", "wall", 0.67}, {"mixed", "restore", "wall", 0.9}, {"mixed", "check", "wall", 0.9},
 		{"big", "backup", "wall", 0.67}, {"big", "day2", "wall", 0.5}, {"big", "restore", "wall", 0},
 		{"small", "backup", "cpu", 0.75}, {"big", "day2", "cpu", 0.75}, {"small", "restore", "cpu", 0.67}, {"mixed", "restore", "cpu", 1},
-		{"big", "check", "cpu", 1}, {"small", "check", "cpu", 0}, {"small", "prune", "cpu", 0}, {"small", "prune", "peak", 1},
+		{"big", "check", "cpu", 1}, {"small", "check", "cpu", 0}, {"small", "prune", "cpu", 0}, {"small", "prune", "peak", 1}, {"small", "prune", "own memory", 1},
 		{"small", "init", "peak", 0}, {"small", "backup", "repository", 0},
 	} {
 		if got := must(c.set, c.op, c.figure); got != c.want {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,6 +25,17 @@ func Make(ctx context.Context, b storage.Backend, password string, version uint)
 		return nil, err
 	}
 	return MakeWith(ctx, b, password, version, pol)
+}
+
+// Begin makes an empty repository and opens it, as repo.Init does, which is left to refuse where there is one already.
+func Begin(ctx context.Context, b storage.Backend, password string, opt repo.Options, init repo.InitOptions) (*repo.Repo, error) {
+	if _, err := b.Stat(ctx, string(repo.Config)); !errors.Is(err, storage.ErrNotFound) {
+		return repo.Init(ctx, b, password, opt, init)
+	}
+	if _, err := Make(ctx, b, password, 2); err != nil {
+		return nil, err
+	}
+	return repo.Open(ctx, b, password, opt)
 }
 
 // MakeWith makes an empty repository that cuts files by the polynomial.

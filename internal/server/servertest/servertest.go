@@ -16,9 +16,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/internal/auth"
 	"github.com/backstay/backstay/internal/server"
+	"github.com/backstay/backstay/test/quickrepo"
 	"github.com/backstay/backstay/test/servers"
 )
 
@@ -77,14 +80,26 @@ func (s *Server) ClaimCode() string {
 	return ""
 }
 
-// Each runs a test on a server with SQLite and on one with PostgreSQL, each new and claimed by an owner.
+// hurried is a clock that sleeps a tenth as long: a server, and who takes a lock, mostly wait before they look again.
+type hurried struct{ clock.Clock }
+
+func (h hurried) Sleep(ctx context.Context, d time.Duration) error { return h.Clock.Sleep(ctx, d/10) }
+
+// Each runs a test on a server with SQLite and beside it on one with PostgreSQL, each new and claimed by an owner.
 func Each(t *testing.T, fn func(t *testing.T, s *Server)) {
 	t.Helper()
-	t.Run("SQLite", func(t *testing.T) { fn(t, Start(t, server.Options{}).Claim(t)) })
-	t.Run("PostgreSQL", func(t *testing.T) { fn(t, Start(t, server.Options{Database: servers.Postgres(t)}).Claim(t)) })
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		fn(t, Start(t, server.Options{}).Claim(t))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		fn(t, Start(t, server.Options{Database: servers.Postgres(t)}).Claim(t))
+	})
 }
 
-// Start starts a server that ends with the test. Options that are missing are those of a new user, on a free port.
+// Start starts a server that ends with the test. Options that are missing are those of a new user, on a free port, with a clock on which
+// those who sleep are in a hurry. Passwords and the keys of repositories cost no time.
 func Start(t testing.TB, opt server.Options) *Server {
 	t.Helper()
 	s := &Server{Data: opt.Data}
@@ -96,11 +111,12 @@ func Start(t testing.TB, opt server.Options) *Server {
 		opt.Listen = "localhost:0"
 	}
 	if opt.Clock == nil {
-		opt.Clock = clock.System
+		opt.Clock = hurried{clock.System}
 	}
 	if opt.Rand == nil {
 		opt.Rand = rand.Reader
 	}
+	opt.Hashes, opt.Init = auth.Cost{Memory: 64, Passes: 1, Lanes: 1}, quickrepo.Begin // test/serve sees what real servers take
 	opt.Log = slog.New(slog.NewJSONHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	opt.Console = func(format string, args ...any) { s.lines = append(s.lines, fmt.Sprintf(format, args...)) }
 	running, err := server.Open(t.Context(), opt)
