@@ -40,6 +40,9 @@ var ErrLogin = fmt.Errorf("the login is refused: %w", ErrPermanent)
 // ErrUntrusted is wrapped by the errors of a storage whose TLS certificate isn't trusted: nothing was sent to it. It is an ErrPermanent.
 var ErrUntrusted = fmt.Errorf("the certificate isn't trusted: %w", ErrPermanent)
 
+// ErrHostKey is wrapped by the errors of a storage whose SSH key isn't the one that is known: nothing was sent to it. It is an ErrPermanent.
+var ErrHostKey = fmt.Errorf("the key of the server isn't known: %w", ErrPermanent)
+
 // ErrRetained is wrapped by the error of Remove for a file that the storage keeps until a certain time, whoever asks. It comes with
 // ErrPermanent.
 var ErrRetained = errors.New("kept by object lock")

@@ -105,6 +105,7 @@ var ofStorages = []rule{
 	{name: "storage-full", is: is(storage.ErrFull)},
 	{name: "login-refused", is: is(storage.ErrLogin)},
 	{name: "certificate-refused", is: is(storage.ErrUntrusted)},
+	{name: "host-key-refused", is: is(storage.ErrHostKey)},
 	{name: "read-only", is: is(syscall.EROFS)},
 	{name: "certificate-refused", as: isCertificate},
 	{name: "not-tls", as: as[tls.RecordHeaderError]},

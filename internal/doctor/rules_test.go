@@ -154,7 +154,7 @@ func TestEachRuleIsReachedAndNamesAnEntry(t *testing.T) {
 }
 
 // byName are the entries that no error tells of by itself: who knows puts the name on it with Mark, or shows the entry without any error.
-const byName = `storage-kind-unknown host-key-refused source-missing source-unreadable staging-full clock-jump
+const byName = `storage-kind-unknown source-missing source-unreadable staging-full clock-jump
 	sign-in-failed account-locked token-refused changed-meanwhile
 	invitation-expired last-owner lease-lost worker-gone schedule-missed already-running plan-paused hook-failed
 	run-timeout verification-failed backup-overdue run-unusual storage-limit notification-not-delivered channel-refused
