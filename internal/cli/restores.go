@@ -73,7 +73,7 @@ func (s asker) planRestore(ctx context.Context, want backstay.Restore) error {
 		body["paths"] = want.Paths
 	}
 	var r backstay.Restore
-	if err := s.Do(ctx, restores.CreateOperation(), client.Request{Body: body}, &r); err != nil {
+	if err := s.Do(ctx, client.PlanRestore, client.Request{Body: body}, &r); err != nil {
 		return err
 	}
 	if err := s.say("restore %s is being planned", r.ID); err != nil {

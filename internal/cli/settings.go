@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -164,4 +166,36 @@ func (p *program) health(ctx context.Context, args []string) error {
 		return h.Failing(c.URL())
 	}
 	return p.say("%s can do its work", c.URL())
+}
+
+func (p *program) newReport() *cobra.Command {
+	var project string
+	var days int
+	cmd := &cobra.Command{
+		Use:     "report",
+		Short:   "Sum up how the backups of a server went",
+		Long:    "Sum up how the backups of a server went: how many there were, how many were good, how long they took and how much they read and added. --json has the trend by day.",
+		Example: "  backstay report --days 7\n  backstay report --project Office --json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.onServer(cmd, false, func(ctx context.Context, s asker) error {
+				query := url.Values{"days": {strconv.Itoa(days)}}
+				if project != "" {
+					f, err := s.find(ctx, "projects", project, "")
+					if err != nil {
+						return err
+					}
+					query.Set("project", f.id)
+				}
+				var summary json.RawMessage
+				if err := s.Do(ctx, client.Summary, client.Request{Query: query}, &summary); err != nil {
+					return err
+				}
+				return s.show(summary)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&project, "project", "", "only this `project`")
+	cmd.Flags().IntVar(&days, "days", 30, "`number` of days to look back")
+	return withCodes(cmd, 0, 1, 2, 5, 6)
 }

@@ -28,6 +28,18 @@ func (p *program) newSnapshot() *cobra.Command {
 			long: "Let retention decide about a snapshot again."}))
 }
 
+func (p *program) newModule() *cobra.Command {
+	return p.newNoun("module", p.newDeed(nounOf("module"), deed{verb: "snapshots", short: "List the snapshots of a module's source", op: client.ModuleSnapshots,
+		long: "List the newest snapshots of a module's source, also for who may see nothing but the module.",
+		done: func(_ context.Context, s asker, _ found, answer json.RawMessage) error {
+			var page struct{ Items []json.RawMessage }
+			if err := json.Unmarshal(answer, &page); err != nil {
+				return err
+			}
+			return s.printAll(page.Items, nounOf("snapshot").columns)
+		}}))
+}
+
 // printItems prints the texts that an operation answers.
 func printItems(_ context.Context, s asker, _ found, answer json.RawMessage) error {
 	var page struct{ Items []string }

@@ -14,6 +14,7 @@ var (
 	SignIn          = Operation{http.MethodPost, "/session"}
 	SecondFactor    = Operation{http.MethodPost, "/session/code"}
 	Confirm         = Operation{http.MethodPost, "/session/confirm"}
+	UseLink         = Operation{http.MethodPost, "/link"}
 	SignOut         = Operation{http.MethodDelete, "/session"}
 	Profile         = Operation{http.MethodGet, "/profile"}
 	UpdateProfile   = Operation{http.MethodPatch, "/profile"}
@@ -51,6 +52,10 @@ var (
 	Diff            = Operation{http.MethodGet, "/snapshots/{id}/diff/{other}"}
 	Protect         = Operation{http.MethodPost, "/snapshots/{id}/protect"}
 	Unprotect       = Operation{http.MethodPost, "/snapshots/{id}/unprotect"}
+	ModuleSnapshots = Operation{http.MethodGet, "/modules/{id}/snapshots"}
+	TestStorage     = Operation{http.MethodPost, "/storages/{id}/test"}
+	Summary         = Operation{http.MethodGet, "/metrics/summary"}
+	PlanRestore     = Operation{http.MethodPost, "/restores"}
 	RestoreChanges  = Operation{http.MethodGet, "/restores/{id}/changes"}
 	DecideRestore   = Operation{http.MethodPatch, "/restores/{id}/changes"}
 	ApplyRestore    = Operation{http.MethodPost, "/restores/{id}/apply"}
@@ -66,8 +71,8 @@ var (
 
 // Operations lists them.
 func Operations() []Operation {
-	return []Operation{Claim, SignIn, SecondFactor, Confirm, SignOut, Profile, UpdateProfile, ChangePassword, BeginTOTP, ConfirmTOTP, RecoveryCodes, Settings, UpdateSettings,
+	return []Operation{Claim, SignIn, SecondFactor, Confirm, UseLink, SignOut, Profile, UpdateProfile, ChangePassword, BeginTOTP, ConfirmTOTP, RecoveryCodes, Settings, UpdateSettings,
 		Clock, ConfirmClock, StartPlan, RunLog, CancelRun, RetryRun, Verify, Prune, Scan, RevealPassword, RevealStorage, RevealSource, RecoveryKit, ExportKit, StorageKinds,
-		SourceKinds, ChannelKinds, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, RestoreChanges, DecideRestore,
+		SourceKinds, ChannelKinds, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, ModuleSnapshots, TestStorage, Summary, PlanRestore, RestoreChanges, DecideRestore,
 		ApplyRestore, DiscardRestore, RestoreReport, CreateLink, ListPermissions, AuditEvents, VerifyAudit, SignAudit, ExportAudit}
 }
