@@ -14,6 +14,7 @@ const (
 	AlertVerificationFailed AlertKind = "verification-failed" // a repository is damaged, or could not be verified
 	AlertStorageLimit       AlertKind = "storage-limit"       // a storage holds more than it should
 	AlertTokenExpiring      AlertKind = "token-expiring"      // an API token is refused soon
+	AlertServerBackup       AlertKind = "server-backup"       // the server's backup of itself failed, or is too old
 )
 
 // Alert is something that somebody has to look at. It stays open until what it says is no longer so; there is one open alert of a kind about
@@ -21,7 +22,7 @@ const (
 type Alert struct {
 	Record
 	Placed
-	Kind           AlertKind  `json:"kind" enum:"run-failed,backup-overdue,run-unusual,schedule-missed,verification-failed,storage-limit,token-expiring"`
+	Kind           AlertKind  `json:"kind" enum:"run-failed,backup-overdue,run-unusual,schedule-missed,verification-failed,storage-limit,token-expiring,server-backup"`
 	Severity       Severity   `json:"severity" enum:"info,warning,error,critical"`
 	Plan           string     `json:"plan,omitempty" doc:"The id of the plan that it is about"`
 	Object         string     `json:"object" doc:"The kind of thing that it is about, such as plan"`

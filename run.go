@@ -14,6 +14,7 @@ const (
 	RunForget       RunKind = "forget"
 	RunPrune        RunKind = "prune"
 	RunCatalogue    RunKind = "catalogue"
+	RunServer       RunKind = "server" // backs up what the server itself knows
 )
 
 // RunState is how far a run has come.
@@ -41,7 +42,7 @@ func (s RunState) Good() bool { return s == Succeeded || s == Warned }
 type Run struct {
 	Record
 	Placed
-	Kind         RunKind    `json:"kind" enum:"backup,restore,verification,copy,forget,prune,catalogue"`
+	Kind         RunKind    `json:"kind" enum:"backup,restore,verification,copy,forget,prune,catalogue,server"`
 	State        RunState   `json:"state" enum:"pending,running,succeeded,partial,warning,failed,cancelled,missed"`
 	Plan         string     `json:"plan,omitempty" doc:"The id of the plan it belongs to"`
 	Sources      []string   `json:"sources,omitempty"`
@@ -72,6 +73,7 @@ type RunOptions struct {
 	Slice   string `json:"slice,omitempty" doc:"The part of all data that a verification of the level sample reads, as in 3/30; by default some of it at random"`
 	Restore string `json:"restore,omitempty" doc:"The id of the restore that is planned or applied"`
 	Apply   bool   `json:"apply,omitempty" doc:"The restore is applied, and not only planned"`
+	Server  bool   `json:"server,omitempty" doc:"Only the server's backups of itself are looked at"`
 	DryRun  bool   `json:"dry_run,omitempty" doc:"Nothing is changed"`
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/backstay/backstay/schedule"
 )
 
 // Settings are those of the server itself.
@@ -17,8 +19,11 @@ type Settings struct {
 	CheckBreaches   bool       `json:"check_breaches" doc:"New passwords are looked up in the list of haveibeenpwned.com, by a part of their hash"`
 	PrivateNetworks bool       `json:"private_networks" doc:"Storages and channels may be in private networks"`
 	Hooks           bool       `json:"hooks" doc:"Plans may run commands on this machine. Only the owner can switch it on"`
-	KeepRunsDays    int        `json:"keep_runs_days" minimum:"1" default:"400" doc:"Records of runs are removed after so many days"`
-	Version         int64      `json:"version" readOnly:"true"`
+	// The server backs itself up: people, rights, plans, and all else that no repository knows.
+	BackupRepository string            `json:"backup_repository,omitempty" maxLength:"64" doc:"The id of the repository that the server backs its own settings up to; none: it does not"`
+	BackupSchedule   schedule.Schedule `json:"backup_schedule,omitzero" doc:"When it does. By default once a day"`
+	KeepRunsDays     int               `json:"keep_runs_days" minimum:"1" default:"400" doc:"Records of runs are removed after so many days"`
+	Version          int64             `json:"version" readOnly:"true"`
 }
 
 // Minutes are a duration as people set it.
@@ -43,10 +48,21 @@ func (s Settings) Check() error {
 			return Errorf(Invalid, "there is no built-in role %q", role).OnField("mfa_roles")
 		}
 	}
+	if err := s.ServerSchedule().Check(); err != nil {
+		return Errorf(Invalid, "schedule of the server's backups: %w", err).OnField("backup_schedule")
+	}
 	for field, m := range map[string]Minutes{"session_idle_minutes": s.SessionIdle, "session_max_minutes": s.SessionMax, "fresh_minutes": s.FreshFor} {
 		if m < 1 {
 			return Errorf(Invalid, "%d minutes are too short", m).OnField(field)
 		}
 	}
 	return nil
+}
+
+// ServerSchedule is when the server backs itself up.
+func (s Settings) ServerSchedule() schedule.Schedule {
+	if s.BackupSchedule.Every == "" {
+		return schedule.Schedule{Every: "day", At: "01:30", CatchUp: true}
+	}
+	return s.BackupSchedule
 }

@@ -20,6 +20,8 @@ need jq jq # the guides show it
 need curl curl
 need sqlite3 sqlite3 # tests change the server's database behind its back
 need openssl openssl
+need unzip unzip # other programs read what is downloaded
+need /bin/kill procps
 # File systems that are mounted to restore to them; a kernel of its own for those that this one may not have.
 need /usr/sbin/mkfs.ext4 e2fsprogs
 need /usr/sbin/mkfs.xfs xfsprogs
@@ -43,6 +45,7 @@ need zbarimg zbar-tools
 need pg_ctlcluster postgresql
 need "$(compgen -G '/usr/share/postgresql/*/extension/pg_trgm.control' | tail -n 1)" postgresql-contrib
 need chromium chromium # a real browser makes passkeys
+need /usr/bin/python3 python3 # the guides show it
 need /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd # a mail server
 need node nodejs
 need npm npm

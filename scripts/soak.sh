@@ -9,6 +9,5 @@ for dir in $(grep -rl --include='*_test.go' '"pgregory.net/rapid"' . | xargs -n 
 	go test -count 1 -timeout 1h "$dir" -rapid.checks=10000
 done
 export BACKSTAY_SOAK=1
-go test -count 1 -timeout 2h -race ./internal/api ./internal/app ./internal/server # without it they are in make test
-go test -count 1 -timeout 4h -p 1 -v ./schedule ./internal/catalog ./internal/chain ./test/...
+go test -count 1 -timeout 4h -p 1 -v ./schedule ./internal/app ./internal/catalog ./internal/chain ./test/...
 go test -C test/powercut -count 1 -timeout 4h -v .

@@ -6,6 +6,7 @@ func (a *API) register() {
 	a.registerProfile()
 	a.registerPasskeys()
 	a.registerServer()
+	a.registerServerBackup()
 	a.registerAudit()
 	a.registerAuditExport()
 	nouns(a, "users", a.App.Users)

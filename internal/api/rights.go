@@ -61,9 +61,13 @@ var rights = map[string]Right{
 	"create-token":        {Access: Somewhere, Permission: backstay.CreateTokens},
 	"delete-token":        {Access: OwnOr, Permission: backstay.ManageUsers},
 
-	"get-settings":      {Access: SignedIn},
-	"update-settings":   {Access: OnServer, Permission: backstay.ManageSystem},
-	"list-permissions":  {Access: SignedIn},
+	"get-settings":     {Access: SignedIn},
+	"update-settings":  {Access: OnServer, Permission: backstay.ManageSystem},
+	"list-permissions": {Access: SignedIn},
+
+	"start-server-backup": {Access: OnServer, Permission: backstay.ManageSystem},
+	"list-server-backups": {Access: OnServer, Permission: backstay.ManageSystem},
+
 	"list-audit-events": {Access: Somewhere, Permission: backstay.ReadAudit},
 	"export-audit":      {Access: AllOver, Permission: backstay.ExportAudit},
 	"verify-audit":      {Access: OnServer, Permission: backstay.ReadAudit, Quiet: true},

@@ -78,6 +78,8 @@ func (w *world) valid(t *testing.T, r route) (c mutation) {
 		c.body = map[string]any{"role": "operator"}
 	case r.id == "update-settings":
 		c.body = map[string]any{"name": "Renamed"}
+	case r.id == "start-server-backup":
+		w.Owner.Patch(t, "/settings", map[string]any{"backup_repository": repository}, nil)
 	case r.id == "update-profile":
 		c.body = map[string]any{"zone": "Europe/Berlin"}
 	case r.id == "create-link":

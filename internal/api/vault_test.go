@@ -23,6 +23,7 @@ type backed struct {
 	*servertest.Server
 	project, storage, source, repository, plan string
 	dir, location                              string // of the source and the repository
+	first                                      string // what the repository calls a snapshot
 }
 
 func back(t *testing.T, s *servertest.Server, plan map[string]any) *backed {

@@ -159,7 +159,7 @@ func (w *alarm) note(action string, v backstay.Alert) {
 var titles = map[backstay.AlertKind]string{
 	backstay.AlertRunFailed: "the backup failed", backstay.AlertBackupOverdue: "there is no recent backup", backstay.AlertRunUnusual: "the backup was unusual",
 	backstay.AlertScheduleMissed: "a backup was missed", backstay.AlertVerificationFailed: "the verification failed",
-	backstay.AlertStorageLimit: "it is above its limit", backstay.AlertTokenExpiring: "it expires soon",
+	backstay.AlertStorageLimit: "it is above its limit", backstay.AlertTokenExpiring: "it expires soon", backstay.AlertServerBackup: "there is no recent backup of its settings",
 }
 
 // happeningOf is what there is to tell of an alert.
@@ -184,6 +184,11 @@ func (a *App) ended(ctx context.Context, tx *db.Tx, run backstay.Run) error {
 	}
 	if err == nil && run.Kind == backstay.RunBackup {
 		if err := w.planEnded(p, run); err != nil {
+			return err
+		}
+	}
+	if run.Kind == backstay.RunServer {
+		if err := w.serverEnded(); err != nil {
 			return err
 		}
 	}

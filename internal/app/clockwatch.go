@@ -30,6 +30,7 @@ type ClockState struct {
 	To     time.Time `json:"to,omitzero" doc:"After the jump"`
 	Left   int       `json:"minutes_left,omitempty" doc:"After which the time is trusted again; 0: when a person confirms it"`
 	Person bool      `json:"person,omitempty" doc:"A person has to confirm the time"`
+	Older  bool      `json:"older,omitempty" doc:"The database is older than what the repositories hold, such as after a restore: a person has to confirm that all is as they want it"`
 }
 
 // jumped reports whether the clock is now where it can't have come to since it was seen.

@@ -28,6 +28,10 @@ func explain(err error, thing string) *backstay.Error {
 		return backstay.Errorf(backstay.Conflict, "%s is there already", thing).WithHint("Choose another name.")
 	case errors.Is(err, db.ErrInUse):
 		return backstay.Errorf(backstay.Conflict, "%s is still needed by something else", thing).WithHint("Delete first what uses it.")
+	case errors.Is(err, db.ErrDamaged):
+		return backstay.Errorf(backstay.Damaged, "the database of the server is damaged: %w", err).WithHint(DamagedHint)
+	case errors.Is(err, db.ErrUnreachable):
+		return marked("database-unreachable", backstay.Errorf(backstay.Failed, "the database can't be reached: %w", err).WithHint("Wait a moment and try again. If it stays, look whether the database is running."))
 	case errors.Is(err, db.ErrQuery):
 		return backstay.Errorf(backstay.Invalid, "%w", err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -38,3 +42,7 @@ func explain(err error, thing string) *backstay.Error {
 		return e.WithHint("The log of the server has the details, under the id of the request.")
 	}
 }
+
+// DamagedHint says what to do about a database that is damaged.
+const DamagedHint = "Stop the server and keep a copy of its folder. Then make a new one: 'backstay server restore' from its backup of itself, or an empty one that takes over the repositories. " +
+	"These are not affected, and are restored by their password alone."

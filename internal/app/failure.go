@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/doctor"
 )
 
@@ -11,6 +12,9 @@ import (
 func failure(stage string, err error) *backstay.Failure {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, db.ErrUnreachable) {
+		err = doctor.Mark(err, "database-unreachable")
 	}
 	entry := doctor.Find(err)
 	return &backstay.Failure{Code: entry.Code, Stage: stage, Text: err.Error(), Hint: entry.Next[0].Text}

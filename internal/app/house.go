@@ -23,7 +23,7 @@ func (a *App) KeepHouse(ctx context.Context) error {
 		_, err = tx.ForgetRuns(ctx, now.AddDate(0, 0, -set.KeepRunsDays))
 		return errors.Join(err, tx.ForgetAttempts(ctx, now.Add(-attemptsForget)), tx.EndOldSessions(ctx, now.Add(-familiarFor)))
 	})
-	return errors.Join(err, a.SignAudit(ctx), a.startUpkeep(ctx), a.LookAround(ctx), a.discardOldRestores(ctx))
+	return errors.Join(err, a.SignAudit(ctx), a.startUpkeep(ctx), a.startServerBackup(ctx), a.LookAround(ctx), a.discardOldRestores(ctx))
 }
 
 // startUpkeep starts the prunes and verifications that are due.

@@ -108,6 +108,12 @@ func (t *task) verdicts(open []backstay.Alert) (all []verdict, err error) {
 		f, is := alert.Token(token, t.app.now())
 		add(thingOfToken(token), backstay.AlertTokenExpiring, f, is)
 	}
+	th, found, err := t.lookAtServer()
+	if err != nil {
+		return nil, err
+	}
+	there[th.id] = true
+	all = append(all, verdict{th, []backstay.AlertKind{backstay.AlertServerBackup}, found})
 	repositories, err := db.All[backstay.Repository](t.ctx, t.tx)
 	for _, r := range repositories {
 		there[r.ID] = true

@@ -21,8 +21,10 @@ type RecoveryKit struct {
 	Version int // counts the kits of this server
 	Made    time.Time
 	By      string
-	Server  string // its name
-	Secrets bool   // those of storages are in it
+	Server  string    // its name
+	Secrets bool      // those of storages are in it
+	Keys    []string  // that secrets in the server's database are sealed with, the current one first; none for who may not have all of a kit
+	Own     *KitEntry // the repository with the server's backups of itself; nil if there is none, or no key
 	Entries []KitEntry
 }
 
@@ -48,8 +50,8 @@ type KitState struct {
 	Version    int        `json:"version" doc:"Of the newest kit; 0: none was ever made"`
 	ExportedAt *time.Time `json:"exported_at,omitempty"`
 	ExportedBy string     `json:"exported_by,omitempty"`
-	OutOfDate  bool       `json:"out_of_date" doc:"A repository is new or has another place since"`
-	Missing    []string   `json:"missing" doc:"The names of those repositories"`
+	OutOfDate  bool       `json:"out_of_date" doc:"A repository is new or has another place since, or the key of the server is new, or where it is backed up to"`
+	Missing    []string   `json:"missing" doc:"The names of what that is"`
 }
 
 // kitMemory is what the server remembers of the kits that were made.
@@ -78,6 +80,21 @@ func kitHash(r backstay.Repository, s backstay.Storage) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// serverKit is what a kit has of the server itself, beside the ids of repositories.
+const serverKit = "server"
+
+// serverKitHash changes with all that a kit says of the server itself.
+func (a *App) serverKitHash(set backstay.Settings) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{a.Ring.Current().ID(), set.BackupRepository}))
+	return hex.EncodeToString(sum[:])
+}
+
+// allOver reports whether the actor has a permission everywhere, and is denied it nowhere.
+func (t *task) allOver(p backstay.Permission) bool {
+	_, denied := backstay.ReachOf(t.who, p)
+	return len(denied) == 0 && backstay.Decide(t.who, p, backstay.Everywhere, "").Allowed
+}
+
 // RecoveryKitState says whether there is a kit with all repositories that the actor manages.
 func (a *App) RecoveryKitState(ctx context.Context, who backstay.Actor) (state KitState, err error) {
 	state.Missing = []string{}
@@ -91,6 +108,13 @@ func (a *App) RecoveryKitState(ctx context.Context, who backstay.Actor) (state K
 		}
 		if m.Version > 0 {
 			state.Version, state.ExportedAt, state.ExportedBy = m.Version, &m.At, m.By
+		}
+		set, err := t.tx.Settings(ctx)
+		if err != nil {
+			return err
+		}
+		if t.allOver(backstay.ManageSystem) && m.Has[serverKit] != a.serverKitHash(set) {
+			state.Missing = append(state.Missing, "the key of the server")
 		}
 		return t.eachOfKit(backstay.ManageRepository, func(r backstay.Repository, s backstay.Storage) error {
 			if m.Has[r.ID] != kitHash(r, s) {
@@ -148,8 +172,17 @@ func (a *App) ExportRecoveryKit(ctx context.Context, who backstay.Actor, secrets
 		err = t.eachOfKit(backstay.ExportRecoveryKit, func(r backstay.Repository, s backstay.Storage) error {
 			entry, err := t.kitEntry(r, s, secrets)
 			kit.Entries, m.Has[r.ID] = append(kit.Entries, entry), kitHash(r, s)
+			if r.ID == set.BackupRepository && t.allOver(backstay.ExportRecoveryKit) {
+				kit.Own = &entry
+			}
 			return err
 		})
+		if t.allOver(backstay.ExportRecoveryKit) {
+			m.Has[serverKit] = a.serverKitHash(set)
+			for _, key := range a.Ring.Keys() {
+				kit.Keys = append(kit.Keys, key.Text().Reveal())
+			}
+		}
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,13 @@ import (
 func (k RecoveryKit) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "RECOVERY KIT of %s, version %d, made %s by %s\n\n", k.Server, k.Version, k.Made.Format(time.DateOnly), k.By)
-	b.WriteString("With it your backups are restored without the server. Whoever has it can read them: keep it locked away, and not\nwhere the backups are. Make a new one when repositories were added or moved.\n")
+	b.WriteString("With it your backups are restored without the server. Whoever has it can read them: keep it locked away, and not\nwhere the backups are. Make a new one when repositories were added or moved,\nor the key of the server is a new one.\n")
+	if len(k.Keys) > 0 {
+		fmt.Fprintf(&b, "\nThe server itself\n\n   %s\n\n", k.ServerHelp())
+		for _, line := range k.ServerCommands() {
+			fmt.Fprintf(&b, "      %s\n", line)
+		}
+	}
 	for i, e := range k.Entries {
 		fmt.Fprintf(&b, "\n%d. Repository %s of project %s\n\n", i+1, e.Name, e.Project)
 		fmt.Fprintf(&b, "   Location: %s\n   Password: %s\n", e.Location, e.Password)
@@ -30,6 +36,22 @@ func (k RecoveryKit) Text() string {
 	return b.String()
 }
 
+// ServerHelp says what the key is for.
+func (k RecoveryKit) ServerHelp() string {
+	if k.Own == nil {
+		return "No repository is chosen for the backups of its settings, so that a new server has to be set up by hand. The file secret.key of this one holds:"
+	}
+	return "Its people, plans and secrets are backed up to the repository " + k.Own.Name + ". In an empty folder they become a new server:"
+}
+
+// ServerCommands are what is typed to make a new server of the backup of this one.
+func (k RecoveryKit) ServerCommands() []string {
+	if k.Own == nil {
+		return k.Keys
+	}
+	return append(k.Own.environment(), `(umask 077 && printf '%s\n' `+strings.Join(k.Keys, " ")+" > server-key.txt)", "backstay -r "+quoted(k.Own.Location)+" server restore --key server-key.txt --data server")
+}
+
 // Shown is a setting as a person reads it.
 func (s KitSetting) Shown() string {
 	switch {
@@ -43,13 +65,18 @@ func (s KitSetting) Shown() string {
 
 // Commands are what is typed to list the snapshots and to restore the newest one.
 func (e KitEntry) Commands(program string) (lines []string) {
+	return append(e.environment(), program+" -r "+quoted(e.Location)+" snapshots",
+		program+" -r "+quoted(e.Location)+" restore latest --target restored")
+}
+
+// environment are the lines that let a program open the repository.
+func (e KitEntry) environment() (lines []string) {
 	for _, s := range e.Settings {
 		if s.Env != "" && s.Value != "" {
 			lines = append(lines, "export "+s.Env+"="+quoted(s.Value))
 		}
 	}
-	return append(lines, "export RESTIC_PASSWORD="+quoted(e.Password), program+" -r "+quoted(e.Location)+" snapshots",
-		program+" -r "+quoted(e.Location)+" restore latest --target restored")
+	return append(lines, "export RESTIC_PASSWORD="+quoted(e.Password))
 }
 
 // quoted is a text as shells take it literally.
@@ -83,7 +110,13 @@ code, pre { font: 10pt/1.5 ui-monospace, monospace } pre { white-space: pre-wrap
 <p>Version {{.Version}}, made {{.Made.Format "2006-01-02 15:04"}} UTC by {{.By}}.</p>
 <p><strong>Whoever has this can read your backups.</strong> Keep it locked away, and not where the backups are. With it they are restored without the server.
 Make a new one when repositories were added or moved.</p>
-{{range .Entries}}<section>
+{{with .Keys}}<section>
+<h2>The server itself</h2>
+<p>{{$.ServerHelp}}</p>
+<pre>{{range $.ServerCommands}}{{.}}
+{{end}}</pre>
+</section>
+{{end}}{{range .Entries}}<section>
 <h2>Repository {{.Name}} <small>of project {{.Project}}</small></h2>
 <dl>
 <dt>Location</dt><dd><code>{{.Location}}</code></dd>

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/base32"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -24,7 +25,9 @@ func (a *App) repositories() *Noun[backstay.Repository, *backstay.Repository] {
 			r.Password, r.Adopt = "", false
 			return r.Check()
 		},
-		remove: func(t *task, r *backstay.Repository) error { return t.unplanned("repositories", r.ID) },
+		remove: func(t *task, r *backstay.Repository) error {
+			return errors.Join(t.unplanned("repositories", r.ID), t.notServers(r.ID))
+		},
 	}
 }
 

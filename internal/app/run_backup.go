@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -71,7 +72,10 @@ func (e *execution) backupAll(ctx context.Context, p backstay.Plan) (backstay.Ru
 		}
 	}
 	for _, r := range repositories {
-		if err := e.app.recordSnapshots(ctx, r); err != nil {
+		err := e.app.recordSnapshots(ctx, r)
+		if errors.Is(err, db.ErrUnreachable) { // the snapshots are made: a repetition would make others
+			e.log("warning", "the snapshots are not recorded yet: "+err.Error())
+		} else if err != nil {
 			return "", err
 		}
 	}
@@ -134,8 +138,9 @@ func (e *execution) outcomes(more []backstay.Outcome) {
 
 // backupSource backs one source up.
 func (e *execution) backupSource(ctx context.Context, p backstay.Plan, id string, repositories []*opened) []backstay.Outcome {
+	repositories, outcomes := e.notYet(ctx, id, repositories)
 	if len(repositories) == 0 {
-		return nil
+		return outcomes
 	}
 	src, name, paths, err := e.openSource(ctx, p, id)
 	var results []runner.BackupResult
@@ -148,7 +153,6 @@ func (e *execution) backupSource(ctx context.Context, p backstay.Plan, id string
 		}
 		results, err = runner.Backup(ctx, src, open, e.backupOptions(p, id, paths, names))
 	}
-	var outcomes []backstay.Outcome
 	for i, r := range repositories {
 		o := backstay.Outcome{Source: id, Repository: r.record.ID}
 		switch {

@@ -3,8 +3,10 @@ package app
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -124,11 +126,11 @@ func (a *App) markHealth(ctx context.Context, r *opened, level string, damaged m
 
 // forget applies the retention of the run's plan. What is protected at the moment stays, whatever the policy says.
 func (e *execution) forget(ctx context.Context) (backstay.RunState, error) {
-	p, err := e.plan(ctx)
+	policy, err := e.policy(ctx)
 	if err != nil {
 		return "", err
 	}
-	if p.Retention.IsEmpty() {
+	if policy.Policy.IsEmpty() {
 		return backstay.Succeeded, nil
 	}
 	return e.eachRepository(ctx, func(ctx context.Context, r *opened) (err error) {
@@ -137,8 +139,9 @@ func (e *execution) forget(ctx context.Context) (backstay.RunState, error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, unlock()) }()
-		policy := runner.ForgetOptions{Filter: snapshot.Filter{Tags: [][]string{{string(snapshot.FactPlan) + "=" + p.ID}}},
-			GroupBy: snapshot.GroupBy{Host: true, Paths: true}, Policy: p.Retention, DryRun: true}
+		if err := e.app.recordSnapshots(ctx, r); err != nil { // it finds out whether the database is an old one
+			return err
+		}
 		groups, _, err := runner.Forget(ctx, r.Repo, policy)
 		if err != nil {
 			return err
@@ -161,6 +164,44 @@ func (e *execution) forget(ctx context.Context) (backstay.RunState, error) {
 		}
 		e.log("info", fmt.Sprintf("repository %q: the policy removes %d snapshots, object lock keeps %d more for now", r.record.Name, len(doomed), len(held)))
 		return errors.Join(e.app.recordSnapshots(ctx, r), e.app.recordHeld(ctx, r, held))
+	})
+}
+
+// policy says what the run forgets: what the plan doesn't keep, or what the server doesn't of itself. It removes nothing yet.
+func (e *execution) policy(ctx context.Context) (opt runner.ForgetOptions, err error) {
+	opt = runner.ForgetOptions{GroupBy: snapshot.GroupBy{Host: true, Paths: true}, DryRun: true}
+	if e.run.Options.Server {
+		opt.Filter.Tags, opt.GroupBy.Paths, opt.Policy = [][]string{{ServerTag}}, false, serverRetention
+		return opt, nil
+	}
+	p, err := e.plan(ctx)
+	if err == nil {
+		err = e.app.asSaid(ctx, p)
+	}
+	opt.Filter.Tags, opt.Policy = [][]string{{string(snapshot.FactPlan) + "=" + p.ID}}, p.Retention
+	return opt, err
+}
+
+// asSaid refuses a plan whose retention is not what somebody has last set it to, as the audit trail has it: a bit of the database that is wrong
+// must not remove a snapshot.
+func (a *App) asSaid(ctx context.Context, p backstay.Plan) error {
+	return a.DB.Read(ctx, func(tx *db.Tx) error {
+		events, err := tx.AuditEvents(ctx, db.AuditQuery{Reach: db.Everything, ObjectID: p.ID, Action: "plan.", Result: backstay.ResultAllowed, Limit: 100})
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if e.After == nil {
+				continue
+			}
+			var said struct{ Retention retention.Policy }
+			if err := json.Unmarshal(e.After, &said); err != nil || !reflect.DeepEqual(said.Retention, p.Retention) {
+				return backstay.Errorf(backstay.Conflict, "the retention of plan %q is not what event %d of the audit trail says that it was set to", p.Name, e.Seq).
+					WithHint("Look at the plan, and save what it is to keep again. If nobody has worked on the database, look at its disk.")
+			}
+			return nil
+		}
+		return nil
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 var (
 	missedCode = doctor.Named("schedule-missed").Code
 	goneCode   = doctor.Named("worker-gone").Code
+	awayCode   = doctor.Named("database-unreachable").Code
 )
 
 // The queue's times. A worker says every beat that it is there; one that hasn't for a lease is taken for gone.
@@ -180,8 +181,11 @@ func (a *App) endRun(ctx context.Context, tx *db.Tx, run *backstay.Run, state ba
 
 // follow enqueues what follows from the end of a run.
 func (t *task) follow(run backstay.Run) error {
-	if run.Kind == backstay.RunRestore {
+	switch {
+	case run.Kind == backstay.RunRestore:
 		return t.endRestore(run)
+	case run.Kind == backstay.RunServer && run.State.Good():
+		return t.forgetServer(run)
 	}
 	var p backstay.Plan
 	if run.Plan != "" {
@@ -240,7 +244,7 @@ func (t *task) again(run backstay.Run, p backstay.Plan) error {
 	return db.Insert(t.ctx, t.tx, &again)
 }
 
-// interrupted reports whether a run ended because its process did.
+// interrupted reports whether a run ended because its process did, or the database was away.
 func interrupted(run backstay.Run) bool {
-	return run.Failure != nil && run.Failure.Code == goneCode
+	return run.Failure != nil && (run.Failure.Code == goneCode || run.Failure.Code == awayCode)
 }

@@ -49,6 +49,11 @@ func (a *App) UpdateSettings(ctx context.Context, who backstay.Actor, version in
 		if err := s.Check(); err != nil {
 			return err
 		}
+		if s.BackupRepository != "" && s.BackupRepository != old.BackupRepository {
+			if _, err := db.Find[backstay.Repository](ctx, t.tx, s.BackupRepository); err != nil {
+				return missing(err, "repository", "backup_repository")
+			}
+		}
 		s.Version++
 		if err := t.tx.SaveSettings(ctx, s); err != nil {
 			return err

@@ -71,12 +71,16 @@ func (a *App) recordSnapshots(ctx context.Context, r *opened) error {
 			return err
 		}
 		count++
+		if s.HasTag(ServerTag) { // it tells of all people and projects: nobody browses it
+			continue
+		}
 		if _, ok := gone[s.ID.String()]; !ok {
 			added = append(added, a.recordOf(s, r))
 		}
 		delete(gone, s.ID.String())
 	}
 	err = a.DB.Write(ctx, func(tx *db.Tx) error {
+		lost := ""
 		for _, s := range added {
 			if err := a.placeSnapshot(ctx, tx, &s); err != nil {
 				return err
@@ -84,13 +88,21 @@ func (a *App) recordSnapshots(ctx context.Context, r *opened) error {
 			if err := tx.AddSnapshot(ctx, &s); err != nil {
 				return err
 			}
+			if unknown, err := unknownRun(ctx, tx, s); err != nil {
+				return err
+			} else if unknown {
+				lost = s.Run
+			}
 		}
 		for _, id := range gone {
 			if err := db.Delete[backstay.Snapshot](ctx, tx, id); err != nil && !errors.Is(err, db.ErrNotFound) {
 				return err
 			}
 		}
-		return tx.CountedRepository(ctx, r.record.ID, count)
+		if err := tx.CountedRepository(ctx, r.record.ID, count); err != nil || lost == "" {
+			return err
+		}
+		return a.holdOlder(ctx, tx, r.record, lost)
 	})
 	if err != nil {
 		return explain(err, "snapshot")

@@ -25,6 +25,9 @@ var (
 // ErrStopped is the cause of a context by which a server ends its runs because it ends itself: they are done again by the next one.
 var ErrStopped = errStopped
 
+// maxAway is how long the end of a run waits for a database that is away.
+const maxAway = 2 * time.Minute
+
 // execution is a run at work in this process.
 type execution struct {
 	app *App
@@ -164,7 +167,7 @@ func (e *execution) perform(ctx context.Context) (backstay.RunState, error) {
 	kinds := map[backstay.RunKind]func(*execution, context.Context) (backstay.RunState, error){
 		backstay.RunBackup: (*execution).backup, backstay.RunVerification: (*execution).verify, backstay.RunForget: (*execution).forget,
 		backstay.RunPrune: (*execution).prune, backstay.RunCatalogue: (*execution).catalogue,
-		backstay.RunRestore: (*execution).restore,
+		backstay.RunRestore: (*execution).restore, backstay.RunServer: (*execution).server,
 	}
 	do, ok := kinds[e.run.Kind]
 	if !ok {
@@ -233,16 +236,22 @@ func (e *execution) take() (backstay.Run, []backstay.RunLine) {
 func (e *execution) end(ctx context.Context, state backstay.RunState) error {
 	run, lines := e.take()
 	mine := false
-	err := e.app.DB.Write(ctx, func(tx *db.Tx) (err error) {
-		if err := tx.AddLines(ctx, lines); err != nil {
+	write := func() error {
+		return e.app.DB.Write(ctx, func(tx *db.Tx) (err error) {
+			if err := tx.AddLines(ctx, lines); err != nil {
+				return err
+			}
+			mine, err = e.app.endRun(ctx, tx, &run, state)
+			if err == nil && !mine {
+				err = errLost // and nothing of this is written
+			}
 			return err
-		}
-		mine, err = e.app.endRun(ctx, tx, &run, state)
-		if err == nil && !mine {
-			err = errLost // and nothing of this is written
-		}
-		return err
-	})
+		})
+	}
+	err := write()
+	for waited := time.Duration(0); errors.Is(err, db.ErrUnreachable) && waited < maxAway && e.app.Clock.Sleep(ctx, beat) == nil; waited += beat {
+		err = write() // else what was done would be done again
+	}
 	if err != nil && !errors.Is(err, errLost) {
 		return explain(err, "run")
 	}

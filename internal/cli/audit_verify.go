@@ -26,7 +26,8 @@ func (p *program) newAuditVerify() *cobra.Command {
 		Long: `Have the server read the whole trail, and check each event against the one before and against what was signed. Without --heads a trail that was cut
 together with its own signed heads looks whole: keep what 'backstay audit sign' prints in another place, and give it here.
 
-With --data or --database no server is asked: the database is read where it is, or a copy of it, with the keys in the folder or in BACKSTAY_SECRET_KEY.`,
+With --data or --database no server is asked: the database is read where it is, or a copy of it, with the keys in the folder, in BACKSTAY_SECRET_KEY, or of
+--key-command.`,
 		Example: `  backstay audit verify
   backstay audit verify --data /srv/copy-of-backstay-data --heads heads.jsonl
   backstay audit verify --heads heads.jsonl`,
@@ -50,6 +51,7 @@ With --data or --database no server is asked: the database is read where it is, 
 	}
 	cmd.Flags().StringVar(&opt.Data, "data", "", "`FOLDER` of a server, or a copy of it: verify without asking a server")
 	cmd.Flags().StringVar(&opt.Database, "database", "", "`URL` of a PostgreSQL database: verify without asking a server")
+	registerKeyCommand(cmd.Flags())
 	cmd.Flags().StringVar(&heads, "heads", "", "`FILE` with signed heads that were kept elsewhere, as 'backstay audit sign' prints them")
 	return withCodes(cmd, 0, 1, 2, 5, 6)
 }

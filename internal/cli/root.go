@@ -59,7 +59,7 @@ func (p *program) addCommands(root *cobra.Command) {
 			root.AddCommand(cmd)
 		}
 	}
-	add(groupServer, p.newServe(), p.newWork(), p.newLogin(), p.newLogout(), p.newWhoami(), p.newProfile(), p.newPlan(), p.newRun(), p.newNoun("project"), p.newServerSource(),
+	add(groupServer, p.newServe(), p.newWork(), p.newServer(), p.newLogin(), p.newLogout(), p.newWhoami(), p.newProfile(), p.newPlan(), p.newRun(), p.newNoun("project"), p.newServerSource(),
 		p.newModule(), p.newRepository(), p.newSnapshot(), p.newSearch(), p.newRestores(), p.newChannel(), p.newNoun("rule"), p.newNoun("delivery"), p.newAlert(), p.newUser(),
 		p.newNoun("group"), p.newRole(), p.newNoun("grant"), p.newNoun("token"), p.newNoun("session"), p.newNoun("factor"), p.newRecoveryKit(), p.newSettings(), p.newClock(), p.newHealth(), p.newReport(), p.newAudit())
 	add(groupData, p.newBackup(), p.newRestore(), p.newDump())

@@ -8,8 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/backstay/backstay"
-	"github.com/backstay/backstay/internal/secret"
 	"github.com/backstay/backstay/internal/server"
 )
 
@@ -25,8 +23,11 @@ It answers this machine only, by plain HTTP, unless --listen names another addre
 certificate that is given or with one of its own, whose fingerprint is printed. The first start prints a code by which the first
 account is made.
 
-Secrets in the database are encrypted with a key that is not in it: that of the environment variable BACKSTAY_SECRET_KEY, or of the file
-secret.key in the data folder, which is made by the first start. Keep a copy of it elsewhere.`,
+Secrets in the database are encrypted with a key that is not in it: what the command of --key-command prints, that of the environment variable BACKSTAY_SECRET_KEY, or
+of the file secret.key in the data folder, which is made by the first start. Keep a copy of it elsewhere.
+
+A key command is split into words, with quotes and backslashes as in a shell, and started without a shell. It has half a minute, and the environment but for the
+variables of Backstay and restic. It prints the key, or several, each on a line: the first is the current one, and what those below have sealed is sealed anew with it.`,
 		Example: `  backstay serve
   backstay serve --listen 0.0.0.0:8484 --tls-certificate server.pem --tls-key server.key
   backstay serve --database postgres://backstay@db.example.org/backstay`,
@@ -39,6 +40,7 @@ secret.key in the data folder, which is made by the first start. Keep a copy of 
 	f.StringVar(&opt.Database, "database", "", "`URL` of a PostgreSQL database, instead of a file in the folder (BACKSTAY_DATABASE)")
 	f.StringVar(&opt.CertFile, "tls-certificate", "", "PEM `FILE` with the certificate and its chain")
 	f.StringVar(&opt.KeyFile, "tls-key", "", "PEM `FILE` with the certificate's private key")
+	registerKeyCommand(f)
 	f.BoolVar(&opt.Rotate, "rotate-key", false, "make a new key for the secrets in the database, and seal them anew with it")
 	f.IntVar(&opt.Runs, "runs", 2, "how many `RUNS` are at work at the same time")
 	f.StringVar(&level, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn or error")
@@ -74,13 +76,11 @@ func (p *program) serverOptions(cmd *cobra.Command, opt *server.Options, level s
 	if opt.Database == "" {
 		opt.Database = p.sys.Getenv("BACKSTAY_DATABASE")
 	}
-	if text := p.sys.Getenv("BACKSTAY_SECRET_KEY"); text != "" {
-		ring, err := secret.ParseRing(text)
-		if err != nil {
-			return backstay.Errorf(backstay.Invalid, "BACKSTAY_SECRET_KEY: %w", err)
-		}
-		opt.Key = ring
+	ring, err := p.givenKeys(cmd)
+	if err != nil {
+		return err
 	}
+	opt.Key = ring
 	opt.Version, opt.Clock, opt.Rand = version(), p.sys.Clock, p.sys.Rand
 	if opt.Rand == nil {
 		opt.Rand = rand.Reader

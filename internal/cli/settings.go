@@ -101,26 +101,15 @@ func (p *program) newClock() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clock",
 		Short: "See whether the time of a server is trusted",
-		Long: `After the clock of a server has jumped nothing is forgotten or pruned, until the time has moved on by itself for an hour or a person confirms
-that it is right.`,
-		Example: "  backstay clock show\n  backstay clock confirm",
-		Args:    subcommand,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	var confirmed bool
-	confirm := &cobra.Command{
-		Use:     "confirm",
-		Short:   "Say that the time of the server is right",
-		Long:    "Say that the time of the server is right. Compare it with another clock before.",
-		Example: "  backstay clock confirm",
+		Long: `See whether the time of a server is trusted. After its clock has jumped nothing is forgotten or pruned, until the time has moved on by itself for an hour or
+somebody says that it is right: 'backstay server confirm'.`,
+		Example: "  backstay clock\n  backstay clock --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.onServer(cmd, confirmed, func(ctx context.Context, s asker) error { return s.showAnswer(ctx, client.ConfirmClock) })
+			return p.onServer(cmd, false, func(ctx context.Context, s asker) error { return s.showAnswer(ctx, client.Clock) })
 		},
 	}
-	registerConfirm(confirm, &confirmed)
-	cmd.AddCommand(p.newShow(single{get: client.Clock}, "clock", "whether the time of the server is trusted"), withCodes(confirm, 0, 1, 2, 5, 6))
-	return withCodes(cmd, 0, 2)
+	return withCodes(cmd, 0, 1, 2, 5, 6)
 }
 
 func (p *program) newHealth() *cobra.Command {

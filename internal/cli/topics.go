@@ -36,6 +36,7 @@ Where several snapshots can be named, none stands for all that the flags select.
   BACKSTAY_SERVER_CA                              PEM file with the certificates to trust of a server
   BACKSTAY_SERVER_FINGERPRINT                     SHA-256 fingerprint of a server's own certificate
   BACKSTAY_DATABASE, BACKSTAY_SECRET_KEY          see 'backstay serve --help'
+  BACKSTAY_KEY_COMMAND                            see 'backstay serve --help'
   BACKSTAY_PROGRESS_FPS, RESTIC_PROGRESS_FPS      how often a second progress is shown, at most 10; 0.0167 is once a minute
   XDG_STATE_HOME, HOME                            where it is kept which locks are ours
   BACKSTAY_CACHE_DIR, RESTIC_CACHE_DIR            where local copies of remote repositories' small files are

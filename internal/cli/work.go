@@ -22,8 +22,8 @@ func (p *program) newWork() *cobra.Command {
 		Long: `Do the runs of a server as a further process, on this machine or another one. It shares the PostgreSQL database with the server and answers no
 requests. Each run is done by one process; those of a process that is gone are taken over.
 
-It needs the keys that secrets in the database are encrypted with: those of the environment variable BACKSTAY_SECRET_KEY, or a copy of the server's secret.key in
-its own data folder. Sources and storages that are folders are those of the machine that the run is done on.`,
+It needs the keys that secrets in the database are encrypted with: what the command of --key-command prints, those of the environment variable BACKSTAY_SECRET_KEY, or a copy
+of the server's secret.key in its own data folder. Sources and storages that are folders are those of the machine that the run is done on.`,
 		Example: `  backstay work --database postgres://backstay@db.example.org/backstay --runs 4`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.work(cmd, opt, level) },
@@ -31,6 +31,7 @@ its own data folder. Sources and storages that are folders are those of the mach
 	f := cmd.Flags()
 	f.StringVar(&opt.Data, "data", "", "`FOLDER` for local copies and locks (default ~/.local/share/backstay/server)")
 	f.StringVar(&opt.Database, "database", "", "`URL` of the server's PostgreSQL database (BACKSTAY_DATABASE)")
+	registerKeyCommand(f)
 	f.IntVar(&opt.Runs, "runs", 2, "`number` of runs to do at the same time")
 	f.StringVar(&level, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn or error")
 	return withCodes(cmd, 0, 1, 2)
@@ -65,7 +66,7 @@ func (p *program) serverKeys(opt *server.Options) error {
 	}
 	ring, err := secret.LoadFile(filepath.Join(opt.Data, "secret.key"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return backstay.Errorf(backstay.Invalid, "the keys of the server are missing: %w", err).WithHint("Copy the server's secret.key there, or set BACKSTAY_SECRET_KEY.")
+		return backstay.Errorf(backstay.Invalid, "the keys of the server are missing: %w", err).WithHint("Copy the server's secret.key there, set BACKSTAY_SECRET_KEY, or name a command that prints it with --key-command.")
 	}
 	opt.Key = ring
 	return err

@@ -67,6 +67,9 @@ var (
 	VerifyAudit     = Operation{http.MethodPost, "/audit-events/verify"}
 	SignAudit       = Operation{http.MethodPost, "/audit-events/head"}
 	ExportAudit     = Operation{http.MethodGet, "/audit-events/export"}
+
+	StartServerBackup = Operation{http.MethodPost, "/settings/backups"}
+	ServerBackups     = Operation{http.MethodGet, "/settings/backups"}
 )
 
 // Operations lists them.
@@ -74,5 +77,5 @@ func Operations() []Operation {
 	return []Operation{Claim, SignIn, SecondFactor, Confirm, UseLink, SignOut, Profile, UpdateProfile, ChangePassword, BeginTOTP, ConfirmTOTP, RecoveryCodes, Settings, UpdateSettings,
 		Clock, ConfirmClock, StartPlan, RunLog, CancelRun, RetryRun, Verify, Prune, Scan, RevealPassword, RevealStorage, RevealSource, RecoveryKit, ExportKit, StorageKinds,
 		SourceKinds, ChannelKinds, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, ModuleSnapshots, TestStorage, Summary, PlanRestore, RestoreChanges, DecideRestore,
-		ApplyRestore, DiscardRestore, RestoreReport, CreateLink, ListPermissions, AuditEvents, VerifyAudit, SignAudit, ExportAudit}
+		ApplyRestore, DiscardRestore, RestoreReport, CreateLink, ListPermissions, AuditEvents, VerifyAudit, SignAudit, ExportAudit, StartServerBackup, ServerBackups}
 }

@@ -42,18 +42,25 @@ type DB struct {
 
 // Open opens the database at a location, a file or a postgres:// URL, and brings its tables up to date.
 func Open(ctx context.Context, location string) (*DB, error) {
-	open := openSQLite
-	if IsPostgres(location) {
-		open = openPostgres
-	}
-	d, err := open(location)
+	d, err := connect(location)
 	if err != nil {
 		return nil, err
 	}
 	if err := d.migrate(ctx); err != nil {
+		if damaged(err) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// connect opens the database as it is.
+func connect(location string) (*DB, error) {
+	if IsPostgres(location) {
+		return openPostgres(location)
+	}
+	return openSQLite(location)
 }
 
 // IsPostgres reports whether a location is a PostgreSQL database.
@@ -100,19 +107,9 @@ func openSQLite(file string) (*DB, error) {
 
 // migrate brings the tables up to date. Several processes may do so at once.
 func (d *DB) migrate(ctx context.Context) error {
-	dialect, files := goose.DialectSQLite3, must(fs.Sub(migrations, "migrations"))
-	options := []goose.ProviderOption{goose.WithVerbose(false), goose.WithDisableGlobalRegistry(true)}
-	if d.postgres {
-		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks each second, for five minutes; SQLite has one writer anyway
-		if err != nil {
-			return fmt.Errorf("lock the migrations: %w", err)
-		}
-		options = append(options, goose.WithSessionLocker(locker))
-	}
-	p, err := goose.NewProvider(dialect, d.write.DB, files, options...)
+	p, err := d.migrations()
 	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
+		return err
 	}
 	for last := int64(-1); ; {
 		has, err := up(ctx, p)
@@ -121,6 +118,25 @@ func (d *DB) migrate(ctx context.Context) error {
 		}
 		last = has // with SQLite another process may have been faster: what it did is done, so look again
 	}
+}
+
+// migrations are all that this program knows.
+func (d *DB) migrations() (*goose.Provider, error) {
+	dialect, files := goose.DialectSQLite3, must(fs.Sub(migrations, "migrations"))
+	options := []goose.ProviderOption{goose.WithVerbose(false), goose.WithDisableGlobalRegistry(true)}
+	if d.postgres {
+		dialect = goose.DialectPostgres
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks each second, for five minutes; SQLite has one writer anyway
+		if err != nil {
+			return nil, fmt.Errorf("lock the migrations: %w", err)
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	p, err := goose.NewProvider(dialect, d.write.DB, files, options...)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return p, nil
 }
 
 // up runs the migrations that are missing, and returns how far the tables were before.
@@ -181,7 +197,7 @@ func (d *DB) run(ctx context.Context, b *bun.DB, opt *sql.TxOptions, fn func(*Tx
 	}
 	tx, err := b.BeginTx(ctx, opt)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+		return explain("begin transaction", err)
 	}
 	defer func() {
 		if err != nil {

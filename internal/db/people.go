@@ -235,3 +235,9 @@ func (tx *Tx) SetMFA(ctx context.Context, user string, has bool, session string)
 	_, err := tx.exec(ctx, "update sessions set mfa = ? where id = ?", true, session)
 	return err
 }
+
+// Unremember forgets a value that was kept.
+func (tx *Tx) Unremember(ctx context.Context, id string) error {
+	_, err := tx.exec(ctx, "delete from settings where id = ?", id)
+	return err
+}

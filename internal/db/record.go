@@ -21,6 +21,7 @@ var (
 	ErrChanged  = errors.New("changed by another")      // the record no longer has the version that the update was made from
 	ErrTaken    = errors.New("already taken")           // another record has what must be unique
 	ErrInUse    = errors.New("something else needs it") // another record refers to it
+	ErrDamaged  = errors.New("the database is damaged") // what it says is not what was written
 )
 
 // record is a noun that has a backstay.Record.
@@ -96,6 +97,12 @@ func explain(verb string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
+	switch {
+	case damaged(err):
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	case unreachable(err):
+		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
 	meaning := err
 	var pg *pgconn.PgError
 	var lite *sqlite.Error
@@ -111,4 +118,17 @@ func explain(verb string, err error) error {
 		meaning = ErrInUse
 	}
 	return fmt.Errorf("database: %s: %w", verb, meaning)
+}
+
+// damaged reports whether a database finds its own files wrong.
+func damaged(err error) bool {
+	var pg *pgconn.PgError
+	var lite *sqlite.Error
+	switch {
+	case errors.As(err, &pg):
+		return pg.Code == "XX001" || pg.Code == "XX002"
+	case errors.As(err, &lite):
+		return lite.Code()&0xff == sqlite3.SQLITE_CORRUPT || lite.Code()&0xff == sqlite3.SQLITE_NOTADB
+	}
+	return false
 }

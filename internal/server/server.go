@@ -82,7 +82,7 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 		location = filepath.Join(opt.Data, "backstay.db")
 	}
 	if s.db, err = db.Open(ctx, location); err != nil {
-		return nil, err
+		return nil, explainOpen(err)
 	}
 	if s.catalog, err = catalog.Open(ctx, catalogueOf(opt)); err != nil {
 		return nil, err
@@ -106,7 +106,25 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
+	if s.listener != nil {
+		if err := s.app.BeginAgain(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return s, s.greet(ctx)
+}
+
+// explainOpen says what to do about a database that can't be opened.
+func explainOpen(err error) error {
+	switch {
+	case errors.Is(err, db.ErrDamaged):
+		return backstay.Errorf(backstay.Damaged, "%w", err).WithHint(app.DamagedHint)
+	case errors.Is(err, db.ErrNewer):
+		return backstay.Errorf(backstay.Invalid, "%w", err).WithHint("Update Backstay to that version, or restore the server's backup of itself from before.")
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	return backstay.Errorf(backstay.Failed, "open the database: %w", err).WithHint("Look whether the database is running, and its disk there and writable. Repositories are not affected: they are restored by their password alone.")
 }
 
 // catalogueOf is where the catalogue is: beside the database in the folder, or in PostgreSQL too.
@@ -121,7 +139,7 @@ func catalogueOf(opt Options) string {
 // ones would open nothing.
 func (s *Server) keys(ctx context.Context) (*secret.Ring, error) {
 	if s.opt.Key != nil && s.opt.Rotate {
-		return nil, backstay.Errorf(backstay.Invalid, "the key is given by the environment").WithHint("Put a new key before it there: what the older ones sealed is sealed anew by each start.")
+		return nil, backstay.Errorf(backstay.Invalid, "the key is given by the environment or a command, and not kept in the folder").WithHint("Have a new key given before it, on a line of its own: what the older ones sealed is sealed anew by each start.")
 	}
 	if s.opt.Key != nil {
 		return s.opt.Key, nil

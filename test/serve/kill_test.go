@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/storage/local"
+	"github.com/backstay/backstay/test/quickrepo"
 	"github.com/backstay/backstay/test/resticbin"
 	"github.com/backstay/backstay/test/servers"
 )
@@ -36,33 +38,38 @@ func rounds(gate int) int {
 type site struct {
 	plans      []string
 	sources    []string // folders
+	storage    string   // id
 	repository string   // folder
 	id         string   // of the repository
 	password   string
 }
 
-// setUp claims the server, and makes a plan for each source, all into one repository.
+// setUp claims the server, and makes a plan for each source, all into one repository, whose key takes no time to open.
 func setUp(t *testing.T, p *process) *site {
 	t.Helper()
 	s := &site{repository: filepath.Join(t.TempDir(), "repository"), password: "a password of the test"}
 	p.ask(t, "POST", "/claim", map[string]string{"code": p.claim, "name": "Ada", "email": "ada@example.org", "password": password}, nil)
+	if _, err := quickrepo.Make(t.Context(), local.New(local.OS{}, s.repository, local.Options{}), s.password, 2); err != nil {
+		t.Fatal(err)
+	}
 	project := p.id(t, "/projects", map[string]any{"name": "Home"})
-	storage := p.id(t, "/storages", map[string]any{"project": project, "name": "Disk", "location": s.repository, "upload": upload})
-	repository := p.id(t, "/repositories", map[string]any{"project": project, "name": "Main", "storage": storage, "password": s.password})
-	s.id = repository
+	s.storage = p.id(t, "/storages", map[string]any{"project": project, "name": "Disk", "location": s.repository})
+	s.id = p.id(t, "/repositories", map[string]any{"project": project, "name": "Main", "storage": s.storage, "password": s.password, "adopt": true})
 	for i := range sources {
 		dir := t.TempDir()
 		s.sources = append(s.sources, dir)
 		source := p.id(t, "/sources", map[string]any{"project": project, "name": fmt.Sprint("source ", i), "kind": "files", "settings": map[string]string{"paths": dir}})
 		s.plans = append(s.plans, p.id(t, "/plans", map[string]any{"project": project, "name": fmt.Sprint("plan ", i), "sources": []string{source},
-			"repositories": []string{repository}, "type": "incremental", "verify": "none", "retries": 0}))
+			"repositories": []string{s.id}, "type": "incremental", "verify": "none", "retries": 0}))
 	}
 	return s
 }
 
-// startAll changes all sources and starts all plans.
+// startAll changes all sources and starts all plans. They take half a minute, unless they are ended; those that are started after hurry
+// was called take no longer than they need.
 func (s *site) startAll(t *testing.T, p *process) {
 	t.Helper()
+	p.ask(t, "PATCH", "/storages/"+s.storage, map[string]string{"upload": upload}, nil)
 	for i, plan := range s.plans {
 		content := make([]byte, sourceSize)
 		if _, err := rand.Read(content); err != nil {
@@ -73,6 +80,12 @@ func (s *site) startAll(t *testing.T, p *process) {
 		}
 		p.ask(t, "POST", "/plans/"+plan+"/start", nil, nil)
 	}
+}
+
+// hurry lets runs that are yet to begin upload as fast as they can. Those at work stay slow.
+func (s *site) hurry(t *testing.T, p *process) {
+	t.Helper()
+	p.ask(t, "PATCH", "/storages/"+s.storage, map[string]string{"upload": ""}, nil)
 }
 
 // runs lists all runs, the oldest first.
@@ -216,6 +229,7 @@ func TestAServerThatIsEndedGoesOnWithItsRuns(t *testing.T) {
 		"PostgreSQL": func(t *testing.T) string { return servers.Postgres(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			in := newInstallation(t, database(t))
 			p := in.start(t, "--runs", "20")
 			s := setUp(t, p)
@@ -223,6 +237,7 @@ func TestAServerThatIsEndedGoesOnWithItsRuns(t *testing.T) {
 			for i := range n {
 				s.startAll(t, p)
 				p.until(t, time.Minute, "all are at work", atWork(sources))
+				s.hurry(t, p)
 				signal := []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM}[i%2]
 				p.end(t, signal)
 				gone := p
@@ -246,6 +261,7 @@ func TestOfTwoServersOneIsKilled(t *testing.T) {
 		p.until(t, time.Minute, "both have runs", func(all []backstay.Run) bool {
 			return atWork(sources)(all) && !other.without()(all) && !p.without()(all)
 		})
+		s.hurry(t, p)
 		other.end(t, syscall.SIGKILL)
 		p.until(t, settled, "none is at work of the one that was killed", other.without())
 		p.until(t, 3*time.Minute, "all are over", allOver)
