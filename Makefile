@@ -19,11 +19,12 @@ test: build ## run every test of every module, after installing what they need
 lint: ## check format, vet, staticcheck, errcheck and the rules of the architecture
 	scripts/lint.sh
 
-bench: build ## measure Backstay and restic in turn on the same data, in folders and on servers
+bench: build ## measure Backstay and restic in turn on the same data, in folders and on servers; then the server under load
 	go run ./test/bench
 	go run ./test/bench -storage sftp -sets mixed -rounds 1 -out bench-sftp.json
 	go run ./test/bench -storage s3 -sets mixed -rounds 1 -out bench-s3.json
 	go run ./test/bench -storage s3 -delay 50ms -sets mixed -rounds 1 -out bench-s3-late.json
+	go run ./test/serverbench
 
 soak: ## fuzz every target and test every property for much longer
 	scripts/soak.sh

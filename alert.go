@@ -7,14 +7,16 @@ type AlertKind string
 
 // The kinds of alerts.
 const (
-	AlertRunFailed          AlertKind = "run-failed"          // the last backup of a plan did not succeed
-	AlertBackupOverdue      AlertKind = "backup-overdue"      // a plan has made no good backup for two periods of its schedule
-	AlertRunUnusual         AlertKind = "run-unusual"         // a backup was much slower, larger or smaller than those before
-	AlertScheduleMissed     AlertKind = "schedule-missed"     // a backup was due and nobody was there to do it
-	AlertVerificationFailed AlertKind = "verification-failed" // a repository is damaged, or could not be verified
-	AlertStorageLimit       AlertKind = "storage-limit"       // a storage holds more than it should
-	AlertTokenExpiring      AlertKind = "token-expiring"      // an API token is refused soon
-	AlertServerBackup       AlertKind = "server-backup"       // the server's backup of itself failed, or is too old
+	AlertRunFailed          AlertKind = "run-failed"           // the last backup of a plan did not succeed
+	AlertBackupOverdue      AlertKind = "backup-overdue"       // a plan has made no good backup for two periods of its schedule
+	AlertRunUnusual         AlertKind = "run-unusual"          // a backup was much slower, larger or smaller than those before
+	AlertScheduleMissed     AlertKind = "schedule-missed"      // a backup was due and nobody was there to do it
+	AlertVerificationFailed AlertKind = "verification-failed"  // a repository is damaged, or could not be verified
+	AlertStorageLimit       AlertKind = "storage-limit"        // a storage holds more than it should
+	AlertTokenExpiring      AlertKind = "token-expiring"       // an API token is refused soon
+	AlertCertificate        AlertKind = "certificate-expiring" // browsers and programs refuse the server's certificate soon
+	AlertSinkFailing        AlertKind = "audit-sink-failing"   // a receiver of the audit trail takes nothing
+	AlertServerBackup       AlertKind = "server-backup"        // the server's backup of itself failed, or is too old
 )
 
 // Alert is something that somebody has to look at. It stays open until what it says is no longer so; there is one open alert of a kind about
@@ -22,7 +24,7 @@ const (
 type Alert struct {
 	Record
 	Placed
-	Kind           AlertKind  `json:"kind" enum:"run-failed,backup-overdue,run-unusual,schedule-missed,verification-failed,storage-limit,token-expiring,server-backup"`
+	Kind           AlertKind  `json:"kind" enum:"run-failed,backup-overdue,run-unusual,schedule-missed,verification-failed,storage-limit,token-expiring,certificate-expiring,audit-sink-failing,server-backup"`
 	Severity       Severity   `json:"severity" enum:"info,warning,error,critical"`
 	Plan           string     `json:"plan,omitempty" doc:"The id of the plan that it is about"`
 	Object         string     `json:"object" doc:"The kind of thing that it is about, such as plan"`

@@ -42,7 +42,7 @@ var edges = []edge{
 }
 
 // parents are the packages whose sub-packages are adapters and wrappers that never import one another.
-var parents = []string{"storage", "source", "internal/notify"}
+var parents = []string{"storage", "source", "internal/notify", "internal/sink"}
 
 // order is the order of the engine: each package imports only those before it.
 var order = []string{"crypto", "chunker", "pack", "index", "cache", "repo", "tree", "snapshot"}

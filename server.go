@@ -22,7 +22,7 @@ type Settings struct {
 	// The server backs itself up: people, rights, plans, and all else that no repository knows.
 	BackupRepository string            `json:"backup_repository,omitempty" maxLength:"64" doc:"The id of the repository that the server backs its own settings up to; none: it does not"`
 	BackupSchedule   schedule.Schedule `json:"backup_schedule,omitzero" doc:"When it does. By default once a day"`
-	KeepRunsDays     int               `json:"keep_runs_days" minimum:"1" default:"400" doc:"Records of runs are removed after so many days"`
+	KeepRunsDays     int               `json:"keep_runs_days" minimum:"1" default:"400" doc:"Records of runs, restores and resolved alerts are removed after so many days"`
 	Version          int64             `json:"version" readOnly:"true"`
 }
 

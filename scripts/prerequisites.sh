@@ -46,6 +46,9 @@ need pg_ctlcluster postgresql
 need "$(compgen -G '/usr/share/postgresql/*/extension/pg_trgm.control' | tail -n 1)" postgresql-contrib
 need chromium chromium # a real browser makes passkeys
 need /usr/bin/python3 python3 # the guides show it
+need /usr/sbin/rsyslogd rsyslog
+need "$(compgen -G "/usr/lib/*/rsyslog/lmnsd_gtls.so" | tail -n 1)" rsyslog-gnutls
+need "$(compgen -G "/usr/lib/*/rsyslog/lmnsd_ossl.so" | tail -n 1)" rsyslog-openssl
 need /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd # a mail server
 need node nodejs
 need npm npm

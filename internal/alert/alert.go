@@ -145,5 +145,41 @@ func Token(t backstay.Token, now time.Time) (f Finding, is bool) {
 		Next: "Make a new one, give it to the program that uses this one, and delete this one."}, true
 }
 
+// sinkPatience is how long a sink of the audit trail may take nothing: a receiver that starts anew is back by then.
+const sinkPatience = 15 * time.Minute
+
+// Sink looks whether a sink of the audit trail has been failing for long.
+func Sink(s backstay.AuditSink, now time.Time) (f Finding, is bool) {
+	since := s.Status.FailingSince
+	if since == nil || now.Before(since.Add(sinkPatience)) {
+		return f, false
+	}
+	return Finding{Kind: backstay.AlertSinkFailing, Severity: backstay.SeverityError, Text: fmt.Sprintf("It has taken nothing of the audit trail since %s: %s", stamp(*since), s.Status.Error),
+		Next: "Look whether its receiver runs and can be reached, and at the settings of the sink. Nothing is lost: what it lacks is sent once it takes it. If the trail itself is said to be changed or cut, verify it with the heads that the receiver has."}, true
+}
+
+// How long before its end the certificate of a server is told of. One that the server made itself is renewed earlier, and so is not told of.
+const (
+	certificateAhead  = 14 * 24 * time.Hour
+	certificateUrgent = 3 * 24 * time.Hour
+)
+
+// Certificate looks whether the certificate of a server is refused soon, or already.
+func Certificate(c backstay.Certificate, now time.Time) (f Finding, is bool) {
+	left := c.NotAfter.Sub(now)
+	if left > certificateAhead {
+		return f, false
+	}
+	f = Finding{Kind: backstay.AlertCertificate, Severity: backstay.SeverityWarning, Text: fmt.Sprintf("The certificate of %s (%s) is refused from %s on.", c.ID, c.Subject, stamp(c.NotAfter)),
+		Next: "Put a newer one into the files that --tls-certificate and --tls-key name: it is used within a minute."}
+	switch {
+	case left <= 0:
+		f.Severity, f.Text = backstay.SeverityCritical, fmt.Sprintf("The certificate of %s (%s) is out of date since %s: browsers and programs refuse it.", c.ID, c.Subject, stamp(c.NotAfter))
+	case left <= certificateUrgent:
+		f.Severity = backstay.SeverityError
+	}
+	return f, true
+}
+
 // stamp is a time as people read it.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

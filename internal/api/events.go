@@ -13,12 +13,10 @@ import (
 	"github.com/backstay/backstay/internal/app"
 )
 
-// How a run is watched. What it says is in the database, so that any process can tell, whichever works on it.
+// How long a run is watched. What it tells, and when, is what app.RunFeed does.
 const (
-	lookForNews = time.Second
-	heartbeat   = 15 * time.Second // without a word for longer, what is in between may cut the connection
-	maxWatch    = time.Hour        // then the client asks anew, and whether it may is decided anew
-	maxWrite    = 30 * time.Second // a client that takes nothing for so long is gone
+	maxWatch = time.Hour        // then the client asks anew, and whether it may is decided anew
+	maxWrite = 30 * time.Second // a client that takes nothing for so long is gone
 )
 
 func (a *API) registerEvents() {
@@ -29,44 +27,42 @@ func (a *API) registerEvents() {
 			ID    string `path:"id" maxLength:"64"`
 			After int64  `header:"Last-Event-ID" minimum:"0" doc:"The number of the last line that is known"`
 		}) (*huma.StreamResponse, error) {
-			news, err := a.App.RunNews(ctx, actor(ctx), in.ID, in.After)
+			feed, err := a.App.WatchRun(ctx, actor(ctx), in.ID, in.After)
 			if err != nil {
 				return nil, err
 			}
 			return &huma.StreamResponse{Body: func(c huma.Context) {
+				defer feed.Close()
 				w, ok := c.BodyWriter().(http.ResponseWriter)
 				if !ok {
 					return // humago has none other
 				}
 				c.SetHeader("Content-Type", "text/event-stream")
 				c.SetHeader("X-Accel-Buffering", "no") // proxies pass each event on at once
-				a.watch(ctx, &stream{w: w, flush: http.NewResponseController(w), after: in.After}, in.ID, news)
+				a.watch(ctx, &stream{w: w, flush: http.NewResponseController(w), after: in.After}, feed)
 			}}, nil
 		})
 }
 
-// watch writes what is new of a run, until it ends, the client goes or the server stops.
-func (a *API) watch(ctx context.Context, s *stream, id string, news app.RunNews) {
+// watch writes what is new of a run, until it ends, the client goes or the server stops. Where nothing is new for a while it says so: what is
+// in between may cut a connection without a word.
+func (a *API) watch(ctx context.Context, s *stream, feed *app.RunFeed) {
 	clock := a.App.Clock
-	begun, spoke := clock.Now(), clock.Now()
-	for {
+	for begun := clock.Now(); ; {
+		news, is, err := feed.Next(ctx)
+		if err != nil {
+			return // the client comes again, and is told why not
+		}
 		now := clock.Now()
 		_ = s.flush.SetWriteDeadline(now.Add(maxWrite)) // the server's connections all have one
-		wrote, ended, err := s.send(news)
-		if err == nil && !wrote && now.Sub(spoke) >= heartbeat {
-			wrote, err = true, s.write(": still there\n\n")
-		}
-		if wrote {
-			spoke = now
+		ended := false
+		if is {
+			_, ended, err = s.send(news)
+		} else {
+			err = s.write(": still there\n\n")
 		}
 		if err != nil || ended || now.Sub(begun) >= maxWatch {
 			return
-		}
-		if !news.More && clock.Sleep(ctx, lookForNews) != nil {
-			return
-		}
-		if news, err = a.App.RunNews(ctx, actor(ctx), id, s.after); err != nil {
-			return // the client comes again, and is told why not
 		}
 	}
 }

@@ -125,6 +125,8 @@ func (w *world) request(r route) (path string, body any, header []string) {
 		body = map[string]any{"repositories": []string{"nowhere"}}
 	case "verify-repository":
 		body = map[string]string{"level": "structure"}
+	case "create-audit-sink":
+		body = map[string]any{"name": "x", "kind": "syslog", "settings": map[string]string{}}
 	case "verify-audit":
 		body = map[string]any{}
 	default:

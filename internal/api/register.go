@@ -9,6 +9,7 @@ func (a *API) register() {
 	a.registerServerBackup()
 	a.registerAudit()
 	a.registerAuditExport()
+	a.registerAuditSinks()
 	nouns(a, "users", a.App.Users)
 	nouns(a, "groups", a.App.Groups)
 	nouns(a, "roles", a.App.Roles)

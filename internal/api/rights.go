@@ -72,6 +72,14 @@ var rights = map[string]Right{
 	"export-audit":      {Access: AllOver, Permission: backstay.ExportAudit},
 	"verify-audit":      {Access: OnServer, Permission: backstay.ReadAudit, Quiet: true},
 
+	"list-audit-sink-kinds": {Access: SignedIn},
+	"list-audit-sinks":      {Access: OnServer, Permission: backstay.ReadAudit},
+	"get-audit-sink":        {Access: OnObject, Permission: backstay.ReadAudit},
+	"create-audit-sink":     {Access: OnServer, Permission: backstay.ManageSystem},
+	"update-audit-sink":     {Access: OnObject, Permission: backstay.ManageSystem, See: backstay.ReadAudit},
+	"delete-audit-sink":     {Access: OnObject, Permission: backstay.ManageSystem, See: backstay.ReadAudit},
+	"test-audit-sink":       {Access: OnObject, Permission: backstay.ManageSystem, See: backstay.ReadAudit, Quiet: true},
+
 	"list-users":   {Access: Somewhere, Permission: backstay.ReadUsers},
 	"get-user":     {Access: Somewhere, Permission: backstay.ReadUsers},
 	"create-user":  {Access: OnServer, Permission: backstay.ManageUsers},

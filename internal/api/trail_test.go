@@ -70,6 +70,7 @@ func (w *world) valid(t *testing.T, r route) (c mutation) {
 		"storages":     {"name": "New " + r.id, "project": w.one, "location": t.TempDir()},
 		"repositories": {"name": "New " + r.id, "project": w.one, "storage": w.things["storages"].id, "path": r.id},
 		"plans":        {"name": "New " + r.id, "project": w.one, "sources": []string{source}, "repositories": []string{repository}, "type": "full"},
+		"audit-sinks":  {"name": "New " + r.id, "kind": "syslog", "settings": map[string]string{"transport": "udp", "address": w.syslog}},
 		"tokens":       {"name": "New", "permissions": []string{"report.read"}, "expires_at": time.Now().Add(time.Hour)},
 	}
 	body, noun := bodies[r.many()]

@@ -3,6 +3,7 @@ package api_test
 import (
 	"crypto/rand"
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type world struct {
 	one, two string            // ids of the projects
 	things   map[string]object // of the first project and of the server, by the path's first step
 	others   map[string]object // of the second project
+	syslog   string            // where the audit sink sends to
 	folder   string            // that the source of the first project reads
 	session  backstay.Session  // of the victim
 	token    backstay.Token    // of the victim
@@ -139,7 +141,22 @@ func (w *world) server(t *testing.T) {
 	w.grant(t, "canary-one-grant", "victim", backstay.RoleViewer, backstay.ProjectScope(w.one), backstay.Allow)
 	w.grant(t, "canary-two-grant", "victim", backstay.RoleViewer, backstay.ProjectScope(w.two), backstay.Allow)
 	w.things["grants"], w.others["grants"] = object{"canary-one-grant", backstay.ProjectScope(w.one), ""}, object{"canary-two-grant", backstay.ProjectScope(w.two), ""}
+	w.auditSink(t)
 	w.restoreVictim(t)
+}
+
+// auditSink makes one that sends to a socket which nobody reads.
+func (w *world) auditSink(t *testing.T) {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	w.syslog = conn.LocalAddr().String()
+	var made struct{ ID string }
+	w.Owner.Post(t, "/audit-sinks", map[string]any{"name": "Logs", "kind": "syslog", "settings": map[string]string{"transport": "udp", "address": w.syslog}}, &made)
+	w.things["audit-sinks"] = object{made.ID, backstay.System, ""}
 }
 
 func (w *world) insertPerson(t *testing.T, id string, disabled bool) {

@@ -67,6 +67,14 @@ func thingOfToken(t backstay.Token) thing {
 	return thing{object: "token", id: t.ID, name: t.Name, owner: t.User, scope: backstay.System.Of("token", t.ID)}
 }
 
+func thingOfSink(s backstay.AuditSink) thing {
+	return thing{object: "audit-sink", id: s.ID, name: s.Name, scope: backstay.System.Of("audit-sink", s.ID)}
+}
+
+func thingOfCertificate(c backstay.Certificate) thing {
+	return thing{object: "certificate", id: c.ID, name: c.ID, scope: backstay.System.Of("certificate", c.ID)}
+}
+
 // alarm opens and resolves alerts within a transaction, and tells of them. Their audit events are written at its end, since who writes one
 // keeps all others waiting.
 type alarm struct {
@@ -159,7 +167,8 @@ func (w *alarm) note(action string, v backstay.Alert) {
 var titles = map[backstay.AlertKind]string{
 	backstay.AlertRunFailed: "the backup failed", backstay.AlertBackupOverdue: "there is no recent backup", backstay.AlertRunUnusual: "the backup was unusual",
 	backstay.AlertScheduleMissed: "a backup was missed", backstay.AlertVerificationFailed: "the verification failed",
-	backstay.AlertStorageLimit: "it is above its limit", backstay.AlertTokenExpiring: "it expires soon", backstay.AlertServerBackup: "there is no recent backup of its settings",
+	backstay.AlertStorageLimit: "it is above its limit", backstay.AlertTokenExpiring: "it expires soon", backstay.AlertCertificate: "it expires soon",
+	backstay.AlertSinkFailing: "it does not take the audit trail", backstay.AlertServerBackup: "there is no recent backup of its settings",
 }
 
 // happeningOf is what there is to tell of an alert.

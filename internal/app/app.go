@@ -43,6 +43,9 @@ type Options struct {
 	Data     string             // the folder of the server, for caches
 	Hostname string             // as snapshots say it
 	Version  string             // of the program, as snapshots say it
+
+	Receivers   Receivers
+	Certificate func() (backstay.Certificate, bool) // what this process shows by TLS; false for none; may be nil
 }
 
 // Init makes a repository, as repo.Init does.
@@ -67,9 +70,13 @@ type App struct {
 	Rules        *Noun[backstay.NotificationRule, *backstay.NotificationRule]
 	Deliveries   *Noun[backstay.Delivery, *backstay.Delivery]
 	Alerts       *Noun[backstay.Alert, *backstay.Alert]
+	Sinks        *Noun[backstay.AuditSink, *backstay.AuditSink]
 	Restores     *Noun[backstay.Restore, *backstay.Restore]
 	box          *secret.Box
 	watch        watch
+	library      library
+	news         newsroom
+	touched      touched
 	claim        auth.Digest // of the code that makes the first account; "" once there is one
 }
 
@@ -84,6 +91,7 @@ func New(opt Options) *App {
 	a.Plans, a.Runs, a.Snapshots = a.plans(), a.runs(), a.snapshots()
 	a.Channels, a.Rules, a.Deliveries, a.Alerts = a.channels(), a.rules(), a.deliveries(), a.alerts()
 	a.Restores = a.restores()
+	a.Sinks = a.sinks()
 	return a
 }
 

@@ -98,25 +98,26 @@ func pageOf(nodes []tree.Node, dir, cursor string, limit int, see sight) (page [
 
 // reading does something with a stored snapshot whose data stays meanwhile. Who may have it read was asked before.
 func (a *App) reading(ctx context.Context, s backstay.Snapshot, do func(ctx context.Context, r *opened, root *snapshot.Snapshot) error) (err error) {
-	r, err := a.openRepository(ctx, s.Repository, openOptions{})
+	return a.readingAll(ctx, []backstay.Snapshot{s}, func(ctx context.Context, r *opened, roots []*snapshot.Snapshot) error { return do(ctx, r, roots[0]) })
+}
+
+// readingAll does something with several snapshots of one repository.
+func (a *App) readingAll(ctx context.Context, all []backstay.Snapshot, do func(ctx context.Context, r *opened, roots []*snapshot.Snapshot) error) (err error) {
+	rd, err := a.read(ctx, all[0].Repository)
 	if err != nil {
 		return storageError(err)
 	}
-	ctx, unlock, err := r.Lock(ctx, repo.Shared, repo.LockOptions{Wait: personWait})
-	if err != nil {
-		return storageError(err)
-	}
-	defer func() {
-		if uerr := unlock(); uerr != nil {
-			a.Log.WarnContext(ctx, "a lock could not be removed", "repository", r.record.ID, "error", uerr)
+	defer rd.close()
+	ctx, end := rd.context(ctx)
+	defer end()
+	roots := make([]*snapshot.Snapshot, len(all))
+	for i, s := range all {
+		if roots[i], err = rd.root(ctx, s); err != nil {
+			break
 		}
-	}()
-	root, err := loadSnapshot(ctx, r, s)
-	if err == nil {
-		err = r.LoadIndex(ctx)
 	}
 	if err == nil {
-		err = do(ctx, r, root)
+		err = do(ctx, rd.v.r, roots)
 	}
 	var known *backstay.Error
 	switch {
@@ -174,12 +175,8 @@ func (a *App) DiffSnapshots(ctx context.Context, who backstay.Actor, from, to st
 		return c, backstay.Errorf(backstay.Invalid, "the two snapshots are in different repositories").WithHint("Compare with the copy that lies in the same one.")
 	}
 	c.Items, c.Counts = []Difference{}, map[string]uint64{}
-	err = a.reading(ctx, olds, func(ctx context.Context, r *opened, old *snapshot.Snapshot) error {
-		newer, err := loadSnapshot(ctx, r, news)
-		if err != nil {
-			return err
-		}
-		for d, err := range differ.Diff(ctx, r.Repo, old.Tree, newer.Tree, differ.Options{}) {
+	err = a.readingAll(ctx, []backstay.Snapshot{olds, news}, func(ctx context.Context, r *opened, roots []*snapshot.Snapshot) error {
+		for d, err := range differ.Diff(ctx, r.Repo, roots[0].Tree, roots[1].Tree, differ.Options{}) {
 			var lost *entry.Error
 			switch {
 			case errors.As(err, &lost):
@@ -278,6 +275,7 @@ func (a *App) removeSnapshot(ctx context.Context, s backstay.Snapshot) (err erro
 	if err != nil {
 		return storageError(err)
 	}
+	a.yield(s.Repository)
 	ctx, unlock, err := r.Lock(ctx, repo.Exclusive, repo.LockOptions{Wait: personWait})
 	if err != nil {
 		return storageError(err)

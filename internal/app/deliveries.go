@@ -45,7 +45,9 @@ func (a *App) deliver(ctx context.Context) (worked bool, err error) {
 	}
 	var claimed []backstay.Delivery
 	err = a.DB.Write(ctx, func(tx *db.Tx) error {
-		claimed, err = tx.ClaimDeliveries(ctx, now, now.Add(deliveryLease))
+		claimed, err = tx.ClaimDeliveries(ctx, now, now.Add(deliveryLease), func(limit int, sent []time.Time) time.Time {
+			return notify.Rate{Messages: limit, Per: time.Hour}.Free(now, sent)
+		})
 		return err
 	})
 	switch {
@@ -55,6 +57,8 @@ func (a *App) deliver(ctx context.Context) (worked bool, err error) {
 		return true, nil // another one has it: look for the next
 	case err != nil:
 		return false, err
+	case len(claimed) == 0:
+		return true, nil // its channel isn't free: look for the next
 	}
 	err = a.send(ctx, claimed)
 	stopped := err != nil && ctx.Err() != nil

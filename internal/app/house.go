@@ -12,18 +12,45 @@ import (
 // pruneEvery is how long what no snapshot needs may stay in a repository.
 const pruneEvery = 7 * 24 * time.Hour
 
-// KeepHouse removes what has run out, signs the audit trail, and starts what repositories need from time to time.
+const (
+	// keepEnded is how long one sees that a token or a link has run out.
+	keepEnded = 90 * 24 * time.Hour
+	// keepCertificates is how long the certificate of a process that is not there any more is told of.
+	keepCertificates = 24 * time.Hour
+)
+
+// KeepHouse removes what has run out, but never anything of the audit trail, signs the audit trail, and starts what repositories need from time to time.
 func (a *App) KeepHouse(ctx context.Context) error {
 	now := a.now()
+	var keepRuns time.Time
 	err := a.DB.Write(ctx, func(tx *db.Tx) error {
 		set, err := tx.Settings(ctx)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ForgetRuns(ctx, now.AddDate(0, 0, -set.KeepRunsDays))
-		return errors.Join(err, tx.ForgetAttempts(ctx, now.Add(-attemptsForget)), tx.EndOldSessions(ctx, now.Add(-familiarFor)))
+		keepRuns = now.AddDate(0, 0, -set.KeepRunsDays)
+		_, err = tx.ForgetRuns(ctx, keepRuns)
+		return errors.Join(err, tx.ForgetAlerts(ctx, keepRuns), tx.ForgetRestores(ctx, keepRuns), tx.ForgetAttempts(ctx, now.Add(-attemptsForget)), tx.EndOldSessions(ctx, now.Add(-familiarFor)),
+			tx.ForgetSignIns(ctx, now, now.Add(-keepEnded)), a.noteCertificate(ctx, tx))
 	})
-	return errors.Join(err, a.SignAudit(ctx), a.startUpkeep(ctx), a.startServerBackup(ctx), a.LookAround(ctx), a.discardOldRestores(ctx))
+	if err != nil {
+		keepRuns = time.Time{} // it is not known how long they are kept
+	}
+	return errors.Join(err, a.SignAudit(ctx), a.startUpkeep(ctx), a.startServerBackup(ctx), a.LookAround(ctx), a.discardOldRestores(ctx), a.sweepRestores("*"+reportEnd, keepRuns), a.DB.Tidy(ctx))
+}
+
+// noteCertificate writes down what this process shows by TLS, for the alerts, and forgets what processes showed that are gone.
+func (a *App) noteCertificate(ctx context.Context, tx *db.Tx) error {
+	if a.Certificate == nil {
+		return nil
+	}
+	if c, ok := a.Certificate(); ok {
+		c.SeenAt = a.now()
+		if err := tx.SaveCertificate(ctx, c); err != nil {
+			return err
+		}
+	}
+	return tx.ForgetCertificates(ctx, a.now().Add(-keepCertificates))
 }
 
 // startUpkeep starts the prunes and verifications that are due.

@@ -58,19 +58,19 @@ func (v verdict) differs(open []backstay.Alert) bool {
 	var was []string
 	for _, o := range open {
 		if o.ObjectID == v.thing.id && slices.Contains(v.kinds, o.Kind) {
-			was = append(was, string(o.Kind)+o.Text)
+			was = append(was, string(o.Kind)+string(o.Severity)+o.Text)
 		}
 	}
 	var is []string
 	for _, f := range v.found {
-		is = append(is, string(f.Kind)+f.Text)
+		is = append(is, string(f.Kind)+string(f.Severity)+f.Text)
 	}
 	slices.Sort(was)
 	slices.Sort(is)
 	return !slices.Equal(was, is)
 }
 
-// verdicts looks at all plans, storages and tokens, and at what is no longer there.
+// verdicts looks at all plans, storages and tokens, at the server itself, and at what is no longer there.
 func (t *task) verdicts(open []backstay.Alert) (all []verdict, err error) {
 	there := map[string]bool{}
 	add := func(th thing, kind backstay.AlertKind, f alert.Finding, is bool) {
@@ -114,11 +114,32 @@ func (t *task) verdicts(open []backstay.Alert) (all []verdict, err error) {
 	}
 	there[th.id] = true
 	all = append(all, verdict{th, []backstay.AlertKind{backstay.AlertServerBackup}, found})
+	if err := t.serverVerdicts(add); err != nil {
+		return nil, err
+	}
 	repositories, err := db.All[backstay.Repository](t.ctx, t.tx)
 	for _, r := range repositories {
 		there[r.ID] = true
 	}
 	return append(all, gone(open, there)...), err
+}
+
+// serverVerdicts looks at what belongs to the server itself.
+func (t *task) serverVerdicts(add func(thing, backstay.AlertKind, alert.Finding, bool)) error {
+	sinks, err := t.sinksToJudge()
+	if err != nil {
+		return err
+	}
+	for _, s := range sinks {
+		f, is := alert.Sink(s, t.app.now())
+		add(thingOfSink(s), backstay.AlertSinkFailing, f, is)
+	}
+	certificates, err := t.tx.Certificates(t.ctx)
+	for _, c := range certificates {
+		f, is := alert.Certificate(c, t.app.now())
+		add(thingOfCertificate(c), backstay.AlertCertificate, f, is)
+	}
+	return err
 }
 
 // gone are the verdicts about what is no longer there: nothing is wrong with it any more.

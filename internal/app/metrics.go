@@ -61,7 +61,7 @@ func (a *App) Gauges(ctx context.Context, who backstay.Actor) (g Gauges, err err
 }
 
 func (t *task) gaugePlans(g *Gauges) error {
-	plans, err := db.All[backstay.Plan](t.ctx, t.tx)
+	plans, err := t.tx.PlanNames(t.ctx)
 	if err != nil {
 		return err
 	}

@@ -137,7 +137,11 @@ const duePlans = 100
 // StartDue makes the runs of all plans that are due, and records those that were missed. Any number of processes may call it: a due moment
 // is used up by one run.
 func (a *App) StartDue(ctx context.Context) (started int, err error) {
-	for {
+	due, err := a.anyDue(ctx)
+	if err != nil {
+		return 0, explain(err, "plan")
+	}
+	for due {
 		n := 0
 		err := a.DB.Write(ctx, func(tx *db.Tx) error {
 			plans, err := tx.DuePlans(ctx, a.now(), duePlans)
@@ -157,10 +161,20 @@ func (a *App) StartDue(ctx context.Context) (started int, err error) {
 		if err != nil {
 			return started, explain(err, "plan")
 		}
-		if started += n; n < duePlans {
-			return started, nil
-		}
+		started += n
+		due = n == duePlans
 	}
+	return started, nil
+}
+
+// anyDue reports whether a plan is due. Most of the time none is, and nobody has to wait for what only looks.
+func (a *App) anyDue(ctx context.Context) (due bool, err error) {
+	err = a.DB.Read(ctx, func(tx *db.Tx) error {
+		plans, err := tx.DuePlans(ctx, a.now(), 1)
+		due = len(plans) > 0
+		return err
+	})
+	return due, err
 }
 
 // recordMissed writes the events of runs that were missed: as the last thing of a transaction, since nobody else can write one from then on.

@@ -146,10 +146,16 @@ type openOptions struct {
 
 // openRepository opens a stored repository. Who may have it opened was asked before.
 func (a *App) openRepository(ctx context.Context, id string, how openOptions) (*opened, error) {
-	var r backstay.Repository
-	var p Place
-	var password secret.Text
-	err := a.DB.Read(ctx, func(tx *db.Tx) (err error) {
+	r, p, password, err := a.placeOfRepository(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return a.openAt(ctx, r, p, password, how)
+}
+
+// placeOfRepository is where a stored repository is, and its password.
+func (a *App) placeOfRepository(ctx context.Context, id string) (r backstay.Repository, p Place, password secret.Text, err error) {
+	err = a.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		t := &task{app: a, ctx: ctx, tx: tx}
 		if r, err = db.Find[backstay.Repository](ctx, tx, id); err != nil {
 			return err
@@ -161,12 +167,17 @@ func (a *App) openRepository(ctx context.Context, id string, how openOptions) (*
 		return err
 	})
 	if err != nil {
-		return nil, explain(err, "repository")
+		return r, p, password, explain(err, "repository")
 	}
+	return r, p.within(r.Path), password, nil
+}
+
+// openAt opens a repository at its place.
+func (a *App) openAt(ctx context.Context, r backstay.Repository, p Place, password secret.Text, how openOptions) (*opened, error) {
 	if how.upload != "" {
 		p.Upload = how.upload
 	}
-	b, connections, err := a.Places.OpenStorage(p.within(r.Path))
+	b, connections, err := a.Places.OpenStorage(p)
 	if err != nil {
 		return nil, err
 	}

@@ -310,15 +310,16 @@ func (a *App) discardOldRestores(ctx context.Context) error {
 		_, derr := a.DiscardRestore(ctx, backstay.Server, r.ID)
 		err = errors.Join(err, derr)
 	}
-	return errors.Join(err, a.sweepPlans())
+	return errors.Join(err, a.sweepRestores("*.plan", a.now().Add(-planLife-24*time.Hour)))
 }
 
-// sweepPlans removes the plans that nobody needs any more, also those that a killed process left behind.
-func (a *App) sweepPlans() error {
-	files, err := filepath.Glob(a.restoreFile("*.plan"))
+// sweepRestores removes the files that nobody needs any more, also those that a killed process left behind: those of a pattern that were written
+// before a time.
+func (a *App) sweepRestores(pattern string, before time.Time) error {
+	files, err := filepath.Glob(a.restoreFile(pattern))
 	for _, name := range files {
 		info, serr := os.Stat(name)
-		if serr == nil && a.now().Sub(info.ModTime()) > planLife+24*time.Hour {
+		if serr == nil && info.ModTime().Before(before) {
 			serr = os.Remove(name)
 		}
 		if serr != nil && !errors.Is(serr, os.ErrNotExist) {
@@ -347,7 +348,10 @@ func (t *task) endRestore(run backstay.Run) error {
 // restoreFile is a file of a restore in the data folder.
 func (a *App) restoreFile(name string) string { return filepath.Join(a.Data, "restores", name) }
 
-func reportName(r backstay.Restore) string { return r.ID + ".report" }
+// reportEnd is how the names of reports end.
+const reportEnd = ".report"
+
+func reportName(r backstay.Restore) string { return r.ID + reportEnd }
 
 // writePlan writes a plan to a new file, whose name and totals are the restore's afterwards.
 func (a *App) writePlan(r *backstay.Restore, changes func(func(entry.Change, error) bool)) error {

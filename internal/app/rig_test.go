@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/internal/app"
 	"github.com/backstay/backstay/internal/catalog"
 	"github.com/backstay/backstay/internal/db"
@@ -95,7 +96,7 @@ func eachRig(t *testing.T, fn func(r *rig)) {
 }
 
 // process is one more of those that share the database, with a clock of its own if one is given.
-func (r *rig) process(clocks ...*wall) *app.App {
+func (r *rig) process(clocks ...clock.Clock) *app.App {
 	r.t.Helper()
 	d, err := db.Open(r.ctx, r.location)
 	if err != nil {
@@ -115,7 +116,7 @@ func (r *rig) process(clocks ...*wall) *app.App {
 			r.t.Error(err)
 		}
 	})
-	clk := r.clock
+	var clk clock.Clock = r.clock
 	if len(clocks) > 0 {
 		clk = clocks[0]
 	}

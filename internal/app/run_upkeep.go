@@ -134,6 +134,7 @@ func (e *execution) forget(ctx context.Context) (backstay.RunState, error) {
 		return backstay.Succeeded, nil
 	}
 	return e.eachRepository(ctx, func(ctx context.Context, r *opened) (err error) {
+		e.app.yield(r.record.ID)
 		ctx, unlock, err := r.Lock(ctx, repo.Exclusive, repo.LockOptions{Wait: lockWait})
 		if err != nil {
 			return err
@@ -237,6 +238,7 @@ func (e *execution) unprotected(ctx context.Context, r *opened, groups []runner.
 // prune frees the space of what no snapshot needs.
 func (e *execution) prune(ctx context.Context) (backstay.RunState, error) {
 	return e.eachRepository(ctx, func(ctx context.Context, r *opened) (err error) {
+		e.app.yield(r.record.ID)
 		ctx, unlock, err := r.Lock(ctx, repo.Exclusive, repo.LockOptions{Wait: lockWait})
 		if err != nil {
 			return err

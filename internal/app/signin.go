@@ -278,7 +278,7 @@ func (a *App) ActorOfSession(ctx context.Context, ticket string, from backstay.O
 	case s.Pending, user.Disabled, !now.Before(s.ExpiresAt), now.Sub(s.LastUsedAt) >= set.SessionIdle.Duration():
 		return nobody, nil
 	}
-	if now.Sub(s.LastUsedAt) >= touchEvery || s.IP != from.IP {
+	if (now.Sub(s.LastUsedAt) >= touchEvery || s.IP != from.IP) && a.touched.first(s.ID+from.IP, now) {
 		s.LastUsedAt, s.IP = now, from.IP
 		if err := a.DB.Write(ctx, func(tx *db.Tx) error { return tx.TouchSession(ctx, s) }); err != nil {
 			return nobody, explain(err, "session")
@@ -329,7 +329,7 @@ func (a *App) ActorOfToken(ctx context.Context, text string, from backstay.Origi
 	case user.Disabled, !now.Before(token.ExpiresAt):
 		return nobody, nil
 	}
-	if token.LastUsedAt == nil || now.Sub(*token.LastUsedAt) >= touchEvery {
+	if (token.LastUsedAt == nil || now.Sub(*token.LastUsedAt) >= touchEvery) && a.touched.first(token.ID, now) {
 		first := token.LastUsedAt == nil
 		token.LastUsedAt, token.LastUsedIP = &now, from.IP
 		if err := a.DB.Write(ctx, func(tx *db.Tx) error { return tx.TouchToken(ctx, token) }); err != nil {

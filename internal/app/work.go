@@ -70,24 +70,13 @@ func (a *App) Work(ctx context.Context, worker string) (worked bool, err error) 
 
 // limits returns which runs fit beside those at work.
 func (a *App) limits(ctx context.Context, tx *db.Tx) (fits func(run backstay.Run, working []backstay.Run) bool, err error) {
-	repositories, err := db.All[backstay.Repository](ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	storages, err := db.All[backstay.Storage](ctx, tx)
+	storageOf, most, err := tx.Narrow(ctx)
 	if err != nil {
 		return nil, err
 	}
 	held, err := a.clockHeld(ctx, tx)
 	if err != nil {
 		return nil, err
-	}
-	storageOf, most := map[string]string{}, map[string]int{}
-	for _, r := range repositories {
-		storageOf[r.ID] = r.Storage
-	}
-	for _, s := range storages {
-		most[s.ID] = s.Parallel
 	}
 	return func(run backstay.Run, working []backstay.Run) bool {
 		if held && alone(run.Kind) {

@@ -87,7 +87,7 @@ func (s asker) verifyAudit(ctx context.Context, heads []chain.Head) error {
 
 // verifyOffline reads the database of a server by itself.
 func (p *program) verifyOffline(cmd *cobra.Command, opt server.Options, heads []chain.Head) error {
-	if err := p.serverOptions(cmd, &opt, "error"); err != nil {
+	if err := p.serverOptions(cmd, &opt, logging{level: "error"}); err != nil {
 		return err
 	}
 	if !server.Shared(opt.Database) {

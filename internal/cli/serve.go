@@ -3,7 +3,6 @@ package cli
 import (
 	"crypto/rand"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -13,7 +12,7 @@ import (
 
 func (p *program) newServe() *cobra.Command {
 	var opt server.Options
-	var level string
+	var log logging
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Start the server: plans, schedules, people, and the REST API",
@@ -32,7 +31,7 @@ variables of Backstay and restic. It prints the key, or several, each on a line:
   backstay serve --listen 0.0.0.0:8484 --tls-certificate server.pem --tls-key server.key
   backstay serve --database postgres://backstay@db.example.org/backstay`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd, opt, level) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd, opt, log) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&opt.Listen, "listen", "localhost:8484", "`HOST:PORT` to answer at")
@@ -43,12 +42,12 @@ variables of Backstay and restic. It prints the key, or several, each on a line:
 	registerKeyCommand(f)
 	f.BoolVar(&opt.Rotate, "rotate-key", false, "make a new key for the secrets in the database, and seal them anew with it")
 	f.IntVar(&opt.Runs, "runs", 2, "how many `RUNS` are at work at the same time")
-	f.StringVar(&level, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn or error")
+	log.register(cmd)
 	return withCodes(cmd, 0, 1, 2)
 }
 
-func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) error {
-	if err := p.serverOptions(cmd, &opt, level); err != nil {
+func (p *program) serve(cmd *cobra.Command, opt server.Options, log logging) error {
+	if err := p.serverOptions(cmd, &opt, log); err != nil {
 		return err
 	}
 	s, err := server.Open(cmd.Context(), opt)
@@ -59,16 +58,15 @@ func (p *program) serve(cmd *cobra.Command, opt server.Options, level string) er
 }
 
 // serverOptions completes the options of a process that works on the server's database, from the environment.
-func (p *program) serverOptions(cmd *cobra.Command, opt *server.Options, level string) error {
+func (p *program) serverOptions(cmd *cobra.Command, opt *server.Options, log logging) (err error) {
 	if (opt.CertFile == "") != (opt.KeyFile == "") {
 		return usageError(cmd, "--tls-certificate and --tls-key belong together")
 	}
 	if opt.Runs < 1 && cmd.Flags().Lookup("runs") != nil {
 		return usageError(cmd, "--runs is at least 1")
 	}
-	var least slog.Level
-	if err := least.UnmarshalText([]byte(level)); err != nil {
-		return usageError(cmd, "there is no log level %q", level)
+	if opt.Log, err = log.open(cmd, p.sys.Stderr); err != nil {
+		return err
 	}
 	if opt.Data == "" {
 		opt.Data = p.dataFolder()
@@ -85,7 +83,6 @@ func (p *program) serverOptions(cmd *cobra.Command, opt *server.Options, level s
 	if opt.Rand == nil {
 		opt.Rand = rand.Reader
 	}
-	opt.Log = slog.New(slog.NewJSONHandler(p.sys.Stderr, &slog.HandlerOptions{Level: least}))
 	opt.Console = func(format string, args ...any) {
 		_, _ = fmt.Fprintf(p.sys.Stdout, format+"\n", args...) // a console that is gone needs no words
 	}

@@ -175,7 +175,7 @@ removed is back, and so are tokens. Nothing is forgotten or pruned until somebod
 }
 
 func (p *program) restoreServer(cmd *cobra.Command, opt server.Options, key string, sel selection, args []string) error {
-	if err := p.serverOptions(cmd, &opt, "error"); err != nil {
+	if err := p.serverOptions(cmd, &opt, logging{level: "error"}); err != nil {
 		return err
 	}
 	if key != "" {

@@ -15,7 +15,7 @@ import (
 
 func (p *program) newWork() *cobra.Command {
 	var opt server.Options
-	var level string
+	var log logging
 	cmd := &cobra.Command{
 		Use:   "work",
 		Short: "Do runs of a server, as a further process",
@@ -26,19 +26,19 @@ It needs the keys that secrets in the database are encrypted with: what the comm
 of the server's secret.key in its own data folder. Sources and storages that are folders are those of the machine that the run is done on.`,
 		Example: `  backstay work --database postgres://backstay@db.example.org/backstay --runs 4`,
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return p.work(cmd, opt, level) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return p.work(cmd, opt, log) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&opt.Data, "data", "", "`FOLDER` for local copies and locks (default ~/.local/share/backstay/server)")
 	f.StringVar(&opt.Database, "database", "", "`URL` of the server's PostgreSQL database (BACKSTAY_DATABASE)")
 	registerKeyCommand(f)
 	f.IntVar(&opt.Runs, "runs", 2, "`number` of runs to do at the same time")
-	f.StringVar(&level, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn or error")
+	log.register(cmd)
 	return withCodes(cmd, 0, 1, 2)
 }
 
-func (p *program) work(cmd *cobra.Command, opt server.Options, level string) error {
-	if err := p.serverOptions(cmd, &opt, level); err != nil {
+func (p *program) work(cmd *cobra.Command, opt server.Options, log logging) error {
+	if err := p.serverOptions(cmd, &opt, log); err != nil {
 		return err
 	}
 	if !server.Shared(opt.Database) {

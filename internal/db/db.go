@@ -52,7 +52,19 @@ func Open(ctx context.Context, location string) (*DB, error) {
 		}
 		return nil, errors.Join(err, d.Close())
 	}
-	return d, nil
+	return d, d.Tidy(ctx)
+}
+
+// Tidy lets SQLite count what its indexes hold, where that isn't known or has changed much: without it it may take one that tells nearly nothing apart. It
+// looks at some rows only. PostgreSQL does so by itself.
+func (d *DB) Tidy(ctx context.Context) error {
+	if d.postgres {
+		return nil
+	}
+	if _, err := d.write.ExecContext(ctx, "PRAGMA optimize = 0x10002"); err != nil {
+		return fmt.Errorf("count what indexes hold: %w", err)
+	}
+	return nil
 }
 
 // connect opens the database as it is.
@@ -74,6 +86,7 @@ func openPostgres(location string) (*DB, error) {
 		return nil, errors.New("open database: its address is no PostgreSQL URL such as postgres://user:password@host:5432/database") // the cause may show the password
 	}
 	config.RuntimeParams["timezone"] = "UTC"
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // the values are in the text of each query: to prepare it would take a second answer, for nothing
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(20)
 	pool.SetMaxIdleConns(10)

@@ -24,9 +24,12 @@ func (tx *Tx) DueDelivery(ctx context.Context, now time.Time) (bool, error) {
 	return n > 0, explain("look for due deliveries", err)
 }
 
+// Free says when a channel may send its next message, from its limit an hour and when it sent those of the last one.
+type Free func(limit int, sent []time.Time) time.Time
+
 // ClaimDeliveries gives what is to be sent first to the caller until its lease ends: one delivery, or all of one digest. ErrNotFound means
-// that there is nothing; ErrChanged that another process was faster.
-func (tx *Tx) ClaimDeliveries(ctx context.Context, now, lease time.Time) (claimed []backstay.Delivery, err error) {
+// that there is nothing; ErrChanged that another process was faster. It returns none if the channel isn't free: what is due by it is held until then.
+func (tx *Tx) ClaimDeliveries(ctx context.Context, now, lease time.Time, free Free) (claimed []backstay.Delivery, err error) {
 	var first backstay.Delivery
 	err = tx.tx.NewRaw("select * from deliveries d where "+due+" order by d.next, d.created_at, d.id limit 1", now, now, now).Scan(ctx, &first)
 	if err != nil {
@@ -35,14 +38,11 @@ func (tx *Tx) ClaimDeliveries(ctx context.Context, now, lease time.Time) (claime
 	if first, err = tx.firstOf(ctx, first.Channel, now); err != nil {
 		return nil, err
 	}
-	claimed = []backstay.Delivery{first}
-	if first.Digest {
-		claimed = nil
-		err = tx.tx.NewRaw("select * from deliveries d where "+due+" and d.digest and d.channel = ? and d.project = ? order by d.created_at, d.id limit ?",
-			now, now, now, first.Channel, first.Project, MaxPage).Scan(ctx, &claimed)
-		if err != nil {
-			return nil, explain("find digest", err)
-		}
+	if held, err := tx.hold(ctx, first, now, free); err != nil || held {
+		return nil, err
+	}
+	if claimed, err = tx.together(ctx, first, now); err != nil {
+		return nil, err
 	}
 	for i := range claimed {
 		claimed[i].LeaseUntil = &lease
@@ -51,6 +51,41 @@ func (tx *Tx) ClaimDeliveries(ctx context.Context, now, lease time.Time) (claime
 		}
 	}
 	return claimed, nil
+}
+
+// together returns all that goes as one message with a delivery: a digest has those of its project; what was held, all that is due by now.
+// Critical messages are never among them.
+func (tx *Tx) together(ctx context.Context, first backstay.Delivery, now time.Time) (all []backstay.Delivery, err error) {
+	if first.Severity == backstay.SeverityCritical || !first.Held && !first.Digest {
+		return []backstay.Delivery{first}, nil
+	}
+	which, args := "d.digest and d.project = ?", []any{now, now, now, first.Channel, first.Project}
+	if first.Held {
+		which, args = "d.severity <> 'critical'", args[:4]
+	}
+	err = tx.tx.NewRaw("select * from deliveries d where "+due+" and d.channel = ? and "+which+" order by d.created_at, d.id limit ?", append(args, MaxPage)...).Scan(ctx, &all)
+	return all, explain("find digest", err)
+}
+
+// hold makes all that is due by the channel of a delivery wait, if it isn't free for another message. Critical messages don't wait; they count.
+func (tx *Tx) hold(ctx context.Context, first backstay.Delivery, now time.Time, free Free) (held bool, err error) {
+	c, err := Find[backstay.Channel](ctx, tx, first.Channel)
+	if err != nil || c.HourlyLimit == 0 || first.Severity == backstay.SeverityCritical {
+		return false, err
+	}
+	var sent []time.Time // what went together went at the same time
+	err = tx.tx.NewRaw("select distinct next from deliveries where channel = ? and state = 'sent' and next > ?", c.ID, now.Add(-time.Hour)).Scan(ctx, &sent)
+	if err != nil {
+		return false, explain("find sent messages", err)
+	}
+	at := free(c.HourlyLimit, sent)
+	if !at.After(now) {
+		return false, nil
+	}
+	_, err = tx.exec(ctx, `update deliveries set next = ?, held = ?, updated_at = ?, version = version + 1
+		where channel = ? and state = 'pending' and severity <> 'critical' and next <= ? and (lease_until is null or lease_until <= ?)`,
+		at.UTC().Truncate(time.Microsecond), true, now, c.ID, now, now)
+	return true, err
 }
 
 // firstOf finds what a channel is to send first, and keeps others from claiming of it until the transaction ends.

@@ -74,7 +74,7 @@ func List[T any](ctx context.Context, tx *Tx, q Query) (page []T, next string, e
 		return nil, "", err
 	}
 	if table.FieldMap["scope"] != nil {
-		query = within(query, q.Reach, q.Denied, table.FieldMap["owner"] != nil)
+		query = within(query, table, q.Reach, q.Denied, len(q.Where) == 0)
 	}
 	by := order(field)
 	if query, err = after(query, q, by, field.StructField.Type); err != nil {
@@ -203,27 +203,48 @@ func escapeLike(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }
 
-// within keeps what somebody may see.
-func within(query *bun.SelectQuery, reach []backstay.Reach, denied []backstay.Scope, owned bool) *bun.SelectQuery {
-	query = query.WhereGroup(" and ", func(q *bun.SelectQuery) *bun.SelectQuery {
-		q = q.Where("1 = 0")
-		for _, r := range reach {
-			switch {
-			case r.Owner != "" && !owned:
-			case r.Owner != "":
-				q = q.WhereOr(`owner = ? and (scope = ? or scope like ? escape '\')`, r.Owner, r.Scope, below(r.Scope))
-			case r.Scope == backstay.Everywhere:
-				q = q.WhereOr("1 = 1")
-			default:
-				q = q.WhereOr(`scope = ? or scope like ? escape '\'`, r.Scope, below(r.Scope))
-			}
+// within keeps what somebody may see; alone says that nothing else is asked, which would be answered by an index better. There is nothing in the condition that isn't needed: SQLite looks at all rows if a part of an "or" is
+// none that an index answers.
+func within(query *bun.SelectQuery, table *schema.Table, reach []backstay.Reach, denied []backstay.Scope, alone bool) *bun.SelectQuery {
+	var may []string
+	var args []any
+	for _, r := range reach {
+		condition, values := liesIn(table, r.Scope, alone)
+		switch {
+		case r.Owner != "" && table.FieldMap["owner"] == nil:
+			continue
+		case r.Owner != "":
+			condition, values = "owner = ? and ("+condition+")", append([]any{r.Owner}, values...)
 		}
-		return q
-	})
+		may, args = append(may, "("+condition+")"), append(args, values...)
+	}
+	if len(may) == 0 {
+		may = []string{"1 = 0"}
+	}
+	query = query.Where(strings.Join(may, " or "), args...) // in parentheses
 	for _, scope := range denied {
 		query = query.Where(`not (scope = ? or scope like ? escape '\')`, scope, below(scope))
 	}
 	return query
+}
+
+// leaves are the tables of which there may be so many rows that they are found by their place: what they hold lies right in a project, a
+// source or a repository, and nothing lies in it. The values are the kinds, as scopes have them.
+var leaves = map[string]string{"runs": "run", "snapshots": "snapshot"}
+
+// liesIn is the condition that something lies in a scope, as an index answers it where there is one.
+func liesIn(table *schema.Table, scope backstay.Scope, alone bool) (condition string, args []any) {
+	kind, leaf := leaves[table.Name]
+	project := scope.Project()
+	switch {
+	case scope == backstay.Everywhere:
+		return "1 = 1", nil
+	case leaf && scope.IsWithinProject() && !strings.Contains(string(scope), "/"+kind+"/"):
+		return "substr(scope, 1, length(scope) - length(id)) = ?", []any{scope.Of(kind, "")}
+	case alone && project != "" && table.FieldMap["project"] != nil:
+		return `project = ? and (scope = ? or scope like ? escape '\')`, []any{project, scope, below(scope)}
+	}
+	return `scope = ? or scope like ? escape '\'`, []any{scope, below(scope)}
 }
 
 // below is the pattern of the scopes within s.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -50,6 +51,12 @@ func (tx *Tx) countBy(ctx context.Context, table, column, where string) (map[str
 		all[r.What] = r.N
 	}
 	return all, explain("count "+table, err)
+}
+
+// PlanNames returns all plans with nothing but their ids, names and projects: there may be very many.
+func (tx *Tx) PlanNames(ctx context.Context) (plans []backstay.Plan, err error) {
+	err = tx.tx.NewSelect().Model(&plans).Column("id", "name", "project").Order("created_at", "id").Scan(ctx)
+	return plans, explain("list names of plans", err)
 }
 
 // TrendQuery says which backups are summed up.
@@ -108,5 +115,5 @@ func (tx *Tx) backups(q TrendQuery) *bun.SelectQuery {
 	if q.Project != "" {
 		s = s.Where("project = ?", q.Project)
 	}
-	return within(s, q.Reach, q.Denied, true)
+	return within(s, tx.tx.Dialect().Tables().Get(reflect.TypeFor[backstay.Run]()), q.Reach, q.Denied, false)
 }

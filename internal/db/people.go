@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/backstay/backstay"
@@ -59,12 +61,18 @@ func (tx *Tx) GroupRights(ctx context.Context, group string) ([]backstay.Right, 
 	return tx.rights(ctx, grants)
 }
 
+// builtInRoles are those that every installation has, by their ids. Each request needs some of them, and none changes them.
+var builtInRoles = sync.OnceValue(func() map[string]backstay.Role {
+	all := map[string]backstay.Role{}
+	for _, r := range backstay.BuiltInRoles() {
+		all[r.ID] = r
+	}
+	return all
+})
+
 // rights looks up the roles of grants.
 func (tx *Tx) rights(ctx context.Context, grants []backstay.Grant) ([]backstay.Right, error) {
-	known := map[string]backstay.Role{}
-	for _, r := range backstay.BuiltInRoles() {
-		known[r.ID] = r
-	}
+	known := maps.Clone(builtInRoles())
 	rights := make([]backstay.Right, 0, len(grants))
 	for _, g := range grants {
 		role, ok := known[string(g.Role)]

@@ -3,7 +3,9 @@ package db
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -12,10 +14,24 @@ import (
 )
 
 // DuePlans returns the active plans whose time has come, the longest due first; and those of which a clock that was ahead has handled times
-// that are still to come.
+// that are still to come. An index answers each of the two: one question about both would look at all plans.
 func (tx *Tx) DuePlans(ctx context.Context, now time.Time, limit int) (plans []backstay.Plan, err error) {
-	err = tx.tx.NewSelect().Model(&plans).Where("active and (next_at <= ? or handled_at > ?)", now, now).Order("next_at").Limit(int64(limit)).Scan(ctx)
-	return plans, explain("find due plans", err)
+	for _, column := range []string{"next_at <= ?", "handled_at > ?"} {
+		var some []backstay.Plan
+		order, _, _ := strings.Cut(column, " ")
+		if err := tx.tx.NewSelect().Model(&some).Where("active and "+column, now).Order(order).Limit(int64(limit - len(plans))).Scan(ctx); err != nil {
+			return nil, explain("find due plans", err)
+		}
+		for _, p := range some {
+			if !slices.ContainsFunc(plans, func(other backstay.Plan) bool { return other.ID == p.ID }) {
+				plans = append(plans, p)
+			}
+		}
+		if len(plans) >= limit {
+			break
+		}
+	}
+	return plans, nil
 }
 
 // LastHandled returns the latest due time of a plan that has its run and isn't after now; ErrNotFound if there is none.
@@ -60,19 +76,41 @@ func (tx *Tx) ClaimRun(ctx context.Context, worker string, now, lease time.Time,
 	if err != nil {
 		return run, err
 	}
-	var due []backstay.Run
-	const enough = 200 // that many can be held back by limits before one is found that isn't
-	if err := tx.tx.NewSelect().Model(&due).Where("state = 'pending' and (due_at <= ? or due_at > ?)", now, now.Add(farAhead)).Order("priority desc", "due_at", "id").Limit(enough).Scan(ctx); err != nil {
-		return run, explain("list due runs", err)
-	}
-	for _, run := range due {
-		if !fits(run, working) {
-			continue
+	for _, enough := range []int{few, many} {
+		var due []backstay.Run
+		if err := tx.tx.NewSelect().Model(&due).Where("state = 'pending' and (due_at <= ? or due_at > ?)", now, now.Add(farAhead)).Order("priority desc", "due_at", "id").Limit(int64(enough)).Scan(ctx); err != nil {
+			return run, explain("list due runs", err)
 		}
-		run.State, run.Worker, run.Fence, run.LeaseUntil, run.StartedAt, run.UpdatedAt = backstay.Running, worker, fence, &lease, &now, now
-		return run, Update(ctx, tx, &run)
+		for _, run := range due {
+			if !fits(run, working) {
+				continue
+			}
+			run.State, run.Worker, run.Fence, run.LeaseUntil, run.StartedAt, run.UpdatedAt = backstay.Running, worker, fence, &lease, &now, now
+			return run, Update(ctx, tx, &run)
+		}
+		if len(due) < enough {
+			break
+		}
 	}
 	return run, ErrNotFound
+}
+
+// So many runs can be held back by limits before one is found that isn't. Most of the time one of the first few fits.
+const few, many = 5, 200
+
+// Narrow returns of the repositories in storages that bear a limited number of runs at once in which storage they lie, and that number by
+// the ids of the storages.
+func (tx *Tx) Narrow(ctx context.Context) (storageOf map[string]string, most map[string]int, err error) {
+	var rows []struct {
+		ID, Storage string
+		Parallel    int
+	}
+	err = tx.tx.NewRaw("select r.id, r.storage, s.parallel from repositories r join storages s on s.id = r.storage where s.parallel > 0").Scan(ctx, &rows)
+	storageOf, most = map[string]string{}, map[string]int{}
+	for _, r := range rows {
+		storageOf[r.ID], most[r.Storage] = r.Storage, r.Parallel
+	}
+	return storageOf, most, explain("find limits of storages", err)
 }
 
 // KeepRun prolongs the lease of a run and notes how far it has come. It reports whether the run is still this claim's, and whether somebody
@@ -126,6 +164,18 @@ func (tx *Tx) AddLines(ctx context.Context, lines []backstay.RunLine) error {
 	}
 	_, err := tx.tx.NewInsert().Model(&lines).On("conflict do nothing").Exec(ctx) // of a commit that was not known to have succeeded
 	return explain("add to log", err)
+}
+
+// RunsOf returns those of some runs that are there, which are named by the keys of a map.
+func (tx *Tx) RunsOf(ctx context.Context, ids map[string]int64) (runs []backstay.Run, err error) {
+	for some := range slices.Chunk(slices.Collect(maps.Keys(ids)), MaxPage) {
+		var found []backstay.Run
+		if err := tx.tx.NewSelect().Model(&found).Where("id in (?)", bun.List(some)).Scan(ctx); err != nil {
+			return nil, explain("find watched runs", err)
+		}
+		runs = append(runs, found...)
+	}
+	return runs, nil
 }
 
 // Lines returns the log of a run after a line.

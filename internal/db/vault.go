@@ -10,7 +10,7 @@ import (
 type Vault struct{ Table, Column string }
 
 // Vaults are all of them.
-var Vaults = []Vault{{"channels", "sealed"}, {"factors", "value"}, {"repositories", "sealed"}, {"sources", "sealed"}, {"storages", "sealed"}}
+var Vaults = []Vault{{"audit_sinks", "sealed"}, {"channels", "sealed"}, {"factors", "value"}, {"repositories", "sealed"}, {"sources", "sealed"}, {"storages", "sealed"}}
 
 // Sealed is one sealed value.
 type Sealed struct{ ID, Value string }

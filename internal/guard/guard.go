@@ -26,7 +26,7 @@ type Guard struct {
 // Dial connects as net.Dialer.DialContext does, if it may. Else the error wraps ErrForbidden and names what was resolved.
 func (g Guard) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	switch network {
-	case "tcp", "tcp4", "tcp6":
+	case "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6":
 	default:
 		return nil, fmt.Errorf("connect by %s: %w", network, ErrForbidden)
 	}

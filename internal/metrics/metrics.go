@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/backstay/backstay"
@@ -34,7 +35,7 @@ func New() *Metrics {
 			Buckets: prometheus.ExponentialBuckets(1<<20, 8, 8)}, []string{"kind"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "backstay_http_requests_total", Help: "Requests that were answered, by class of route and status."}, []string{"class", "status"}),
 	}
-	m.registry.MustRegister(m.runs, m.took, m.bytes, m.requests)
+	m.registry.MustRegister(m.runs, m.took, m.bytes, m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

@@ -66,3 +66,12 @@ func TestADigestOfManyHasItsBounds(t *testing.T) {
 		t.Errorf("Clean cuts it: %q", clean.Text[len(clean.Text)-50:])
 	}
 }
+
+func TestADigestOfSeveralProjectsSaysOfWhichEachIs(t *testing.T) {
+	other := message("b", "run.failed", failure, 2)
+	other.Project = "Bakery"
+	d := Digest([]Message{message("a", "run.failed", failure, 1), other}, start)
+	if d.Project != "Bakery, Shop" || !strings.Contains(d.Text, "ERROR  Shop: subject of a\n") || !strings.Contains(d.Text, "ERROR  Bakery: subject of b\n") {
+		t.Errorf("Digest = %+v", d)
+	}
+}

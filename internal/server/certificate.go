@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -16,17 +17,51 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/backstay/backstay"
 )
 
-// ownCertificate is how long a certificate that the server made itself is good.
-const ownCertificate = 825 * 24 * time.Hour
+const (
+	ownCertificate    = 825 * 24 * time.Hour // how long a certificate that the server made itself is good
+	renewAhead        = 30 * 24 * time.Hour  // before its end a new one takes its place
+	lookAtCertificate = time.Minute          // between looks whether the files have become others
+)
 
-// certificate loads the certificate that was given, or the server's own, which it makes where there is none or it has run out. Its
-// fingerprint is told to the console, so that a person can compare it with what the browser shows.
-func (s *Server) certificate() (cert tls.Certificate, err error) {
+// shown is the certificate that the server shows by TLS.
+type shown struct {
+	mu     sync.Mutex
+	pair   *tls.Certificate // nil before the first look
+	looked time.Time
+}
+
+// certificate returns what is shown by TLS. It is the files that were given, as they are by now, or the server's own, which it makes where there
+// is none and renews before it runs out. If there is something wrong with the files, the certificate stays what it was.
+func (s *Server) certificate() (*tls.Certificate, error) {
+	s.shown.mu.Lock()
+	defer s.shown.mu.Unlock()
+	now := s.opt.Clock.Now()
+	if since := now.Sub(s.shown.looked); s.shown.pair != nil && since >= 0 && since < lookAtCertificate {
+		return s.shown.pair, nil
+	}
+	pair, err := s.loadCertificate(now)
+	switch was := s.shown.pair; {
+	case err != nil && was == nil:
+		return nil, err
+	case err != nil:
+		s.opt.Log.Warn("the certificate could not be loaded anew", "error", err)
+	case was == nil:
+		s.shown.pair = &pair
+	case !bytes.Equal(was.Certificate[0], pair.Certificate[0]):
+		s.shown.pair = &pair
+		s.opt.Log.Info("another certificate is used", "fingerprint", fingerprint(pair.Certificate[0]), "until", pair.Leaf.NotAfter)
+	}
+	s.shown.looked = now
+	return s.shown.pair, nil
+}
+
+func (s *Server) loadCertificate(now time.Time) (cert tls.Certificate, err error) {
 	if s.opt.CertFile != "" {
 		cert, err = tls.LoadX509KeyPair(s.opt.CertFile, s.opt.KeyFile)
 		if err != nil {
@@ -36,7 +71,7 @@ func (s *Server) certificate() (cert tls.Certificate, err error) {
 	}
 	file := filepath.Join(s.opt.Data, "certificate.pem")
 	cert, err = tls.LoadX509KeyPair(file, file)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && cert.Leaf.NotAfter.Before(s.opt.Clock.Now()) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && cert.Leaf.NotAfter.Before(now.Add(renewAhead)) {
 		if err = s.makeCertificate(file); err == nil {
 			cert, err = tls.LoadX509KeyPair(file, file)
 		}
@@ -44,8 +79,20 @@ func (s *Server) certificate() (cert tls.Certificate, err error) {
 	if err != nil {
 		return cert, fmt.Errorf("own certificate %q: %w", file, err)
 	}
-	s.opt.Console("It uses a certificate of its own. Compare its SHA-256 fingerprint with what the browser shows:\n  %s", fingerprint(cert.Certificate[0]))
 	return cert, nil
+}
+
+// noted is what the alerts know of the certificate; false where there is none.
+func (s *Server) noted() (c backstay.Certificate, ok bool) {
+	if s.listener == nil || !s.secure {
+		return c, false
+	}
+	pair, err := s.certificate()
+	_, port, perr := net.SplitHostPort(s.listener.Addr().String())
+	if err != nil || perr != nil {
+		return c, false
+	}
+	return backstay.Certificate{ID: net.JoinHostPort(s.app.Hostname, port), Subject: pair.Leaf.Subject.String(), NotAfter: pair.Leaf.NotAfter.UTC()}, true
 }
 
 func (s *Server) makeCertificate(file string) error {
@@ -79,7 +126,11 @@ func (s *Server) makeCertificate(file string) error {
 		return err
 	}
 	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
-	return os.WriteFile(file, text, 0o600)
+	fresh := fmt.Sprintf("%s.%d", file, now.UnixNano()) // another process may read the file right now
+	if err := os.WriteFile(fresh, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(fresh, file)
 }
 
 // fingerprint is how browsers show that of a certificate.

@@ -63,6 +63,7 @@ type Server struct {
 	http     *http.Server
 	listener net.Listener
 	secure   bool
+	shown    shown
 	metrics  *metrics.Metrics
 }
 
@@ -99,7 +100,7 @@ func Open(ctx context.Context, opt Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("ask the name of this machine: %w", err)
 	}
 	s.app = app.New(app.Options{DB: s.db, Clock: opt.Clock, Rand: opt.Rand, Log: opt.Log, Hasher: auth.NewHasher(opt.Rand, hashesAtOnce, opt.Hashes), Init: opt.Init, Ring: ring,
-		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Address: s.Address, Speakers: speakers{opt.Clock, opt.Rand}, RunEnded: s.metrics.RunEnded, Data: opt.Data, Hostname: host, Version: opt.Version})
+		Places: places{opt.Clock, opt.Rand}, Catalog: s.catalog, Address: s.Address, Certificate: s.noted, Speakers: speakers{opt.Clock, opt.Rand}, Receivers: receivers{opt.Clock, opt.Rand}, RunEnded: s.metrics.RunEnded, Data: opt.Data, Hostname: host, Version: opt.Version})
 	if err := s.reseal(ctx, ring); err != nil {
 		return nil, err
 	}
@@ -195,7 +196,11 @@ func (s *Server) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	s.listener = tls.NewListener(s.listener, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}})
+	if s.opt.CertFile == "" {
+		s.opt.Console("It uses a certificate of its own. Compare its SHA-256 fingerprint with what the browser shows:\n  %s", fingerprint(cert.Certificate[0]))
+	}
+	show := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate() }
+	s.listener = tls.NewListener(s.listener, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: show, NextProtos: []string{"h2", "http/1.1"}})
 	return nil
 }
 
@@ -259,7 +264,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 	}
 	<-working
-	return errors.Join(err, s.close())
+	return errors.Join(err, s.app.CloseLibrary(), s.close())
 }
 
 // name is how runs name this process.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -21,10 +22,15 @@ const (
 	lookForPlans = app.Look
 	keepHouse    = 5 * time.Minute
 	lookForMail  = 2 * time.Second
+	lookForTrail = time.Second
+	tidy         = time.Second
 )
 
 // senders is how many messages a process sends at once, so that a receiver that doesn't answer keeps no other one waiting.
 const senders = 4
+
+// trailSenders is how many sinks of the audit trail a process serves at once, for the same reason. There are few.
+const trailSenders = 2
 
 // Options say how a process works.
 type Options struct {
@@ -51,9 +57,14 @@ func Serve(ctx context.Context, opt Options) {
 	}
 	all.Go(func() { opt.every(ctx, lookForPlans, opt.start) })
 	all.Go(func() { opt.every(ctx, app.ClockTick, opt.App.WatchClock) })
-	all.Go(func() { opt.every(ctx, keepHouse, opt.App.KeepHouse) })
+	all.Go(func() { opt.every(ctx, app.LookForNews, opt.App.TellNews) })
+	all.Go(func() { opt.every(ctx, tidy, opt.App.TidyLibrary) })
+	all.Go(func() { opt.every(ctx, keepHouse, opt.house) })
 	for range senders {
 		all.Go(func() { opt.every(ctx, lookForMail, opt.App.Deliver) })
+	}
+	for range trailSenders {
+		all.Go(func() { opt.every(ctx, lookForTrail, opt.App.SendTrail) })
 	}
 	all.Wait()
 }
@@ -78,6 +89,12 @@ func (o Options) work(ctx, runs context.Context) error {
 		}
 	}
 	return nil
+}
+
+// house keeps house, and gives back the memory that it took to look at everything.
+func (o Options) house(ctx context.Context) error {
+	defer debug.FreeOSMemory()
+	return o.App.KeepHouse(ctx)
 }
 
 // start makes the runs of plans that are due, and takes over those whose process is gone.

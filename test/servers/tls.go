@@ -49,6 +49,17 @@ func (c *CA) ServerOf(t testing.TB, change func(*x509.Certificate)) *tls.Config 
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}}
 }
 
+// Files are a certificate of a server or a client at 127.0.0.1 and localhost, and its private key, as PEM.
+func (c *CA) Files(t testing.TB) (chain, key string) {
+	t.Helper()
+	pair := c.Server(t).Certificates[0]
+	private, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(tlsPEM("CERTIFICATE", pair.Certificate[0])), string(tlsPEM("PRIVATE KEY", private))
+}
+
 // Expired lets a certificate end yesterday.
 func Expired(cert *x509.Certificate) { cert.NotAfter = time.Now().Add(-24 * time.Hour) }
 

@@ -18,12 +18,18 @@ type Certificate struct {
 	CA, Chain, Key string
 }
 
-// NewCertificate returns one for hosts.
+// NewCertificate returns one for hosts, good for an hour.
 func NewCertificate(t *testing.T, hosts ...string) Certificate {
+	t.Helper()
+	return NewCertificateUntil(t, time.Now().Add(time.Hour), hosts...)
+}
+
+// NewCertificateUntil returns one for hosts that is good until a time.
+func NewCertificateUntil(t *testing.T, end time.Time, hosts ...string) Certificate {
 	t.Helper()
 	caKey, key := newKey(t), newKey(t)
 	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+		NotAfter: end, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "test server"}, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
 		DNSNames: hosts, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	keyBytes, err := x509.MarshalPKCS8PrivateKey(key)

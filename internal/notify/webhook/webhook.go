@@ -33,11 +33,28 @@ var (
 )
 
 func open(v settings.Values, env notify.Env) (notify.Channel, error) {
+	p, err := NewPoster(v, env)
+	if err != nil {
+		return nil, err
+	}
+	return channel{p}, nil
+}
+
+// Poster posts JSON to one address, signed. It may be used by several goroutines.
+type Poster struct {
+	http    *notify.HTTP
+	address string
+	keys    []key
+	clock   clock.Clock
+}
+
+// NewPoster returns one for the values of the Provider's fields. It asks nobody.
+func NewPoster(v settings.Values, env notify.Env) (*Poster, error) {
 	u, err := url.Parse(v["url"])
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil {
 		return nil, &settings.Error{Field: address, Why: "want https://HOST/PATH, without user and password"}
 	}
-	c := &channel{address: u.String(), clock: env.Clock}
+	p := &Poster{address: u.String(), clock: env.Clock}
 	for _, f := range []settings.Field{secret, oldSecret} {
 		if v[f.Name] == "" {
 			continue
@@ -46,22 +63,26 @@ func open(v settings.Values, env notify.Env) (notify.Channel, error) {
 		if err != nil {
 			return nil, &settings.Error{Field: f, Why: err.Error()}
 		}
-		c.keys = append(c.keys, k)
+		p.keys = append(p.keys, k)
 	}
 	config, err := notify.TLS(v)
 	if err != nil {
 		return nil, err
 	}
-	c.http = notify.NewHTTP(env, config, v["url"], u.Path, u.RawQuery, v["secret"], v["old-secret"])
-	return c, nil
+	p.http = notify.NewHTTP(env, config, v["url"], u.Path, u.RawQuery, v["secret"], v["old-secret"])
+	return p, nil
 }
 
-type channel struct {
-	http    *notify.HTTP
-	address string
-	keys    []key
-	clock   clock.Clock
+// Post sends a body with the ID of what it tells, once. The errors are those of a notify.Channel.
+func (p *Poster) Post(ctx context.Context, id string, body []byte) error {
+	id, now := messageID(id), p.clock.Now()
+	header := http.Header{"Content-Type": {"application/json"}, "Webhook-Id": {id}, "Webhook-Timestamp": {strconv.FormatInt(now.Unix(), 10)},
+		"Webhook-Signature": {sign(p.keys, id, now, body)}}
+	_, err := p.http.Do(ctx, http.MethodPost, p.address, header, string(body))
+	return err
 }
+
+type channel struct{ *Poster }
 
 // Payload is the body of a request.
 type Payload struct {
@@ -82,16 +103,12 @@ type Data struct {
 }
 
 // Send implements notify.Channel.
-func (c *channel) Send(ctx context.Context, m notify.Message) error {
+func (c channel) Send(ctx context.Context, m notify.Message) error {
 	m = m.Clean()
 	body, err := json.Marshal(Payload{Type: m.Event, Timestamp: m.Time.UTC(), Data: Data{Severity: m.Severity, Project: m.Project,
 		Subject: m.Subject, Text: m.Text, Link: m.Link, Facts: m.Facts, Thread: m.Thread}})
 	if err != nil {
 		return err
 	}
-	id, now := messageID(m.ID), c.clock.Now()
-	header := http.Header{"Content-Type": {"application/json"}, "Webhook-Id": {id}, "Webhook-Timestamp": {strconv.FormatInt(now.Unix(), 10)},
-		"Webhook-Signature": {sign(c.keys, id, now, body)}}
-	_, err = c.http.Do(ctx, http.MethodPost, c.address, header, string(body))
-	return err
+	return c.Post(ctx, m.ID, body)
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,11 +31,12 @@ const Password = "violet-harbour-lantern-42"
 
 // Server is a running server and what it wrote.
 type Server struct {
-	URL   string
-	Data  string // its folder
-	Owner *Client
-	log   lockedBuffer
-	lines []string // what the console was told
+	URL            string
+	Data           string // its folder
+	Owner          *Client
+	AnyCertificate bool // clients that are made from now on take each certificate
+	log            lockedBuffer
+	lines          []string // what the console was told
 }
 
 // lockedBuffer is a log that is written and read at once.
@@ -161,7 +163,7 @@ func (s *Server) Client(t testing.TB) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: s.AnyCertificate}} //nolint:gosec // tests of what else there is to a certificate
 	t.Cleanup(transport.CloseIdleConnections)
 	return &Client{server: s, http: &http.Client{Jar: jar, Transport: transport}}
 }
