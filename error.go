@@ -37,7 +37,9 @@ type Error struct {
 	Hint string // a sentence: what to do next; may be ""
 	// Field is the field of what was given that is wrong, as in JSON, such as "schedule.at"; may be "".
 	Field string
-	Err   error // may be nil
+	// Code is that of the entry in docs/errors.md, such as "BST-2001", where whoever made the error was told of it by a server; else "".
+	Code string
+	Err  error // may be nil
 }
 
 // Errorf makes an Error. As with fmt.Errorf the error given for %w becomes its cause.

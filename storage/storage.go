@@ -30,6 +30,19 @@ var ErrMismatch = errors.New("content is not what was announced")
 // ErrPermanent is wrapped by errors that no second try can mend, such as a full disk or a refused permission.
 var ErrPermanent = errors.New("permanent")
 
+// ErrFull is wrapped by the error of Save where no space or no quota is left. It is an ErrPermanent.
+var ErrFull = fmt.Errorf("no space is left: %w", ErrPermanent)
+
+// ErrLogin is wrapped by the errors of a storage that doesn't know who asks, or doesn't take what proves it. What somebody may not do whom it
+// knows is none. It is an ErrPermanent.
+var ErrLogin = fmt.Errorf("the login is refused: %w", ErrPermanent)
+
+// ErrUntrusted is wrapped by the errors of a storage whose TLS certificate isn't trusted: nothing was sent to it. It is an ErrPermanent.
+var ErrUntrusted = fmt.Errorf("the certificate isn't trusted: %w", ErrPermanent)
+
+// ErrHostKey is wrapped by the errors of a storage whose SSH key isn't the one that is known: nothing was sent to it. It is an ErrPermanent.
+var ErrHostKey = fmt.Errorf("the key of the server isn't known: %w", ErrPermanent)
+
 // ErrRetained is wrapped by the error of Remove for a file that the storage keeps until a certain time, whoever asks. It comes with
 // ErrPermanent.
 var ErrRetained = errors.New("kept by object lock")

@@ -33,6 +33,7 @@ type Noun[T any, P record[T]] struct {
 	anywhere     bool                // whoever has Read somewhere may read them
 	global       bool                // one may belong to no project, but to the server itself
 	Filters      []string            // columns that a list can be filtered by, beside the project and a part of the name
+	fixed        func() []T          // those that always are there and are no records, such as built-in roles; may be nil
 	name         func(v P) string
 	scope        func(v P) backstay.Scope                // of nouns that are not placed; nil for those that are
 	prepare      func(t *task, v P, old *T) error        // checks and completes what is to be saved; old is nil for a new one; may be nil
@@ -142,8 +143,11 @@ func (n *Noun[T, P]) find(t *task, id string) (v T, err error) {
 	if err := t.free(); err != nil {
 		return v, err
 	}
-	if v, err = db.Find[T](t.ctx, t.tx, id); err != nil {
-		return v, err
+	v, fixed := n.fixedOne(id)
+	if !fixed {
+		if v, err = db.Find[T](t.ctx, t.tx, id); err != nil {
+			return v, err
+		}
 	}
 	t.on(n.Kind, id, n.name(&v))
 	return v, unseen(n.mayRead(t, &v), n.Kind)
@@ -212,7 +216,8 @@ func (l List) query(filters []string) (db.Query, error) {
 
 // List returns a page of those that the actor may see, and the cursor of the next page.
 func (n *Noun[T, P]) List(ctx context.Context, who backstay.Actor, l List) (page []T, next string, err error) {
-	q, err := l.query(n.Filters)
+	fixed, rest, more := n.fixedPage(l)
+	q, err := rest.query(n.Filters)
 	if err != nil {
 		return nil, "", err
 	}
@@ -229,9 +234,14 @@ func (n *Noun[T, P]) List(ctx context.Context, who backstay.Actor, l List) (page
 				return err
 			}
 		}
+		if more != "" {
+			page, next = fixed, more
+			return nil
+		}
 		if page, next, err = db.List[T](ctx, t.tx, q); err != nil {
 			return err
 		}
+		page = append(fixed, page...)
 		for i := range page {
 			if n.show != nil {
 				n.show(ctx, t, &page[i])
@@ -266,7 +276,11 @@ func (n *Noun[T, P]) Update(ctx context.Context, who backstay.Actor, id string, 
 		}
 		p := P(&v)
 		if pl, ok := any(p).(placed); ok {
-			*pl.Place() = *any(&old).(placed).Place()
+			before := any(&old).(placed).Place()
+			if pl.Place().Project != before.Project {
+				return backstay.Errorf(backstay.Invalid, "a %s can't be moved to another project", n.Kind).WithHint("Leave the project out, and create another one there.").OnField("project")
+			}
+			*pl.Place() = *before
 		}
 		p.Base().UpdatedAt = n.app.now()
 		if err := n.save(t, p, &old); err != nil {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/backstay/backstay"
@@ -49,16 +50,19 @@ func (t *task) keepsOwnersOf(g, old *backstay.Group) error {
 }
 
 func (a *App) roles() *Noun[backstay.Role, *backstay.Role] {
-	return &Noun[backstay.Role, *backstay.Role]{app: a, Kind: "role", Manage: backstay.ManageRoles, open: true,
+	return &Noun[backstay.Role, *backstay.Role]{app: a, Kind: "role", Manage: backstay.ManageRoles, open: true, fixed: backstay.BuiltInRoles,
 		name:  func(r *backstay.Role) string { return r.Name },
 		scope: func(*backstay.Role) backstay.Scope { return backstay.System },
 		prepare: func(t *task, r, _ *backstay.Role) error {
-			if err := r.Check(); err != nil {
+			if err := cmp.Or(errBuiltIn(r), r.Check()); err != nil {
 				return err
 			}
 			return t.holds(*r, backstay.Everywhere)
 		},
 		remove: func(t *task, r *backstay.Role) error {
+			if err := errBuiltIn(r); err != nil {
+				return err
+			}
 			n, err := db.Count[backstay.Grant](t.ctx, t.tx, db.Condition{Column: "role", Op: db.Is, Value: r.ID})
 			if err == nil && n > 0 {
 				err = db.ErrInUse
@@ -66,6 +70,14 @@ func (a *App) roles() *Noun[backstay.Role, *backstay.Role] {
 			return err
 		},
 	}
+}
+
+// errBuiltIn refuses to change what every installation has.
+func errBuiltIn(r *backstay.Role) error {
+	if !r.BuiltIn {
+		return nil
+	}
+	return backstay.Errorf(backstay.Conflict, "role %q is built in and can't be changed", r.ID).WithHint("Create a role of your own with the permissions that you want.")
 }
 
 func (a *App) grants() *Noun[backstay.Grant, *backstay.Grant] {
@@ -125,10 +137,8 @@ func (t *task) isSubject(g *backstay.Grant) error {
 
 // role finds a built-in role or one that people made.
 func (t *task) role(name backstay.RoleName) (backstay.Role, error) {
-	for _, r := range backstay.BuiltInRoles() {
-		if r.ID == string(name) {
-			return r, nil
-		}
+	if r, ok := t.app.Roles.fixedOne(string(name)); ok {
+		return r, nil
 	}
 	r, err := db.Find[backstay.Role](t.ctx, t.tx, string(name))
 	return r, missing(err, "role", "role")

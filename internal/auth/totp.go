@@ -84,3 +84,24 @@ func QRCode(text Secret, title string) ([]byte, error) {
 	svg.WriteString(`"/></svg>`)
 	return svg.Bytes(), nil
 }
+
+// QRText draws text as a QR code for a terminal, dark on light whatever its colours are: each character is two modules, one above the other.
+func QRText(text Secret) (string, error) {
+	code, err := qr.Encode(string(text), qr.L, qr.Auto) // the smallest: a screen has no scratches
+	if err != nil {
+		return "", fmt.Errorf("draw a QR code: %w", err)
+	}
+	const quiet = 2 // modules around it, and the background of the terminal beyond them
+	size := code.Bounds().Dx()
+	dark := func(x, y int) bool { return x >= 0 && y >= 0 && x < size && y < size && code.At(x, y) == color.Black }
+	blocks := map[[2]bool]string{{false, false}: " ", {true, false}: "▀", {false, true}: "▄", {true, true}: "█"}
+	var b strings.Builder
+	for y := -quiet; y < size+quiet; y += 2 {
+		b.WriteString("\x1b[30;107m") // black on white
+		for x := -quiet; x < size+quiet; x++ {
+			b.WriteString(blocks[[2]bool{dark(x, y), dark(x, y+1)}])
+		}
+		b.WriteString("\x1b[0m\n")
+	}
+	return b.String(), nil
+}

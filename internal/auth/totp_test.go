@@ -158,17 +158,42 @@ func TestAScannerReadsTheQRCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "code.png")
-	if err := os.WriteFile(file, paint(t, string(svg)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), scanner, "--quiet", "--raw", file).Output()
+	text, err := auth.QRText(made.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.TrimSpace(string(out)); got != string(made.Address) {
-		t.Errorf("the scanner reads %q, want %q", got, string(made.Address))
+	for what, picture := range map[string][]byte{"an image": paint(t, string(svg)), "a terminal": paint(t, modules(text))} {
+		file := filepath.Join(t.TempDir(), "code.png")
+		if err := os.WriteFile(file, picture, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), scanner, "--quiet", "--raw", file).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.TrimSpace(string(out)); got != string(made.Address) {
+			t.Errorf("the scanner reads %q off %s, want %q", got, what, string(made.Address))
+		}
 	}
+}
+
+// modules turns what QRText draws on a terminal into what QRCode draws.
+func modules(text string) string {
+	var b strings.Builder
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	fmt.Fprintf(&b, `viewBox="0 0 %d"`, 2*len(lines))
+	for y, line := range lines {
+		line = strings.TrimSuffix(strings.TrimPrefix(line, "\x1b[30;107m"), "\x1b[0m")
+		for x, block := range []rune(line) {
+			if block == '▀' || block == '█' {
+				fmt.Fprintf(&b, "M%d %dh1v1h-1z", x, 2*y)
+			}
+			if block == '▄' || block == '█' {
+				fmt.Fprintf(&b, "M%d %dh1v1h-1z", x, 2*y+1)
+			}
+		}
+	}
+	return b.String()
 }
 
 // paint makes a PNG image of what QRCode draws: a white square and black ones of size 1.

@@ -15,6 +15,7 @@ import (
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/engine/snapshot"
 	"github.com/backstay/backstay/internal/cli/show"
+	"github.com/backstay/backstay/internal/doctor"
 	"github.com/backstay/backstay/internal/kinds"
 	"github.com/backstay/backstay/storage"
 )
@@ -113,7 +114,7 @@ func meanings() []meaning {
 func explain(err error) *backstay.Error {
 	var e *backstay.Error
 	if errors.As(err, &e) {
-		return &backstay.Error{Kind: e.Kind, Msg: err.Error(), Hint: e.Hint, Err: err}
+		return &backstay.Error{Kind: e.Kind, Msg: err.Error(), Hint: e.Hint, Field: e.Field, Code: e.Code, Err: err}
 	}
 	for _, m := range meanings() {
 		if errors.Is(err, m.err) {
@@ -121,6 +122,18 @@ func explain(err error) *backstay.Error {
 		}
 	}
 	return &backstay.Error{Kind: backstay.Failed, Msg: err.Error(), Err: err}
+}
+
+// entryOf is the entry of docs/errors.md about an error: what it is by its type, or else what it means to the command line.
+func entryOf(err error, e *backstay.Error) doctor.Entry {
+	if e.Kind == backstay.Cancelled && e.Code == "" {
+		return doctor.Named("cancelled") // whatever went wrong by it
+	}
+	entry := doctor.Find(err)
+	if entry.Name == doctor.Unexpected && e.Code == "" {
+		entry = doctor.Find(e)
+	}
+	return entry
 }
 
 // report shows the error of a command and returns the exit code.
@@ -136,17 +149,26 @@ func (p *program) report(ctx context.Context, err error) int {
 	if e.Kind == brokenPipe {
 		return code
 	}
+	entry := entryOf(err, e)
+	if e.Hint == "" && entry.Name != doctor.Unexpected {
+		e = e.WithHint(entry.Next[0].Text)
+	}
 	// An error that can't be written has nowhere else to go: the exit code tells of it.
 	if p.flags.json {
 		_ = json.NewEncoder(p.sys.Stderr).Encode(struct {
 			MessageType string `json:"message_type"`
 			Code        int    `json:"code"`
+			Error       string `json:"error"`
 			Message     string `json:"message"`
 			Hint        string `json:"hint,omitempty"`
-		}{"exit_error", code, e.Msg, e.Hint})
+			Field       string `json:"field,omitempty"`
+		}{"exit_error", code, entry.Code, e.Msg, e.Hint, e.Field})
 		return code
 	}
-	_, _ = fmt.Fprintf(p.sys.Stderr, "backstay: %s\n", show.Name(strings.ReplaceAll(e.Msg, "\n", "; ")))
+	_, _ = fmt.Fprintf(p.sys.Stderr, "backstay: %s (%s)\n", show.Name(strings.ReplaceAll(e.Msg, "\n", "; ")), entry.Code)
+	if e.Field != "" && !strings.Contains(e.Msg, e.Field) {
+		_, _ = fmt.Fprintf(p.sys.Stderr, "Field: %s\n", show.Name(e.Field))
+	}
 	if e.Hint != "" {
 		_, _ = fmt.Fprintf(p.sys.Stderr, "Hint: %s\n", e.Hint)
 	}

@@ -10,14 +10,17 @@ import (
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/cli/session"
 	"github.com/backstay/backstay/internal/client"
+	"github.com/backstay/backstay/internal/doctor"
 )
 
 // signIn is what a login was told by flags.
-type signIn struct{ email, name, fingerprint, ca string }
+type signIn struct {
+	email, name, fingerprint, ca string
+	claim, ticket                bool
+}
 
 func (p *program) newLogin() *cobra.Command {
 	var in signIn
-	var claim bool
 	cmd := &cobra.Command{
 		Use:   "login [URL]",
 		Short: "Sign in at a server",
@@ -27,7 +30,8 @@ func (p *program) newLogin() *cobra.Command {
 The e-mail address and the password are asked for, and a code where your account has a second factor. Where standard input is no terminal its lines
 are taken. --password-file and --password-command give the password of the account.
 
-With --claim the first account of a new server is made, with the code that its console shows. That account may do everything.
+With --claim the first account of a new server is made, with the code that its console shows. That account may do everything. With --ticket a person who has
+none yet, or has lost it, chooses a password: the ticket is asked for, and is good once.
 
 The session is kept in $XDG_CONFIG_HOME/backstay/session.json, for your eyes only. If nobody vouches for the certificate of the server its fingerprint is shown:
 compare it with what the server's console shows, since from then on just this certificate is trusted.
@@ -38,18 +42,19 @@ BACKSTAY_SERVER_CA, a PEM file, or BACKSTAY_SERVER_FINGERPRINT.`,
   backstay login --claim
   backstay login https://backup.example.org:8484 --email ada@example.org`,
 		Args: wants(0, 1, "one address"),
-		RunE: func(cmd *cobra.Command, args []string) error { return p.login(cmd.Context(), args, in, claim) },
+		RunE: func(cmd *cobra.Command, args []string) error { return p.login(cmd.Context(), args, in) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&in.email, "email", "", "e-mail `address` of the account")
 	f.StringVar(&in.name, "name", "", "`name` of the person, for --claim")
-	f.BoolVar(&claim, "claim", false, "make the first account of a new server")
+	f.BoolVar(&in.claim, "claim", false, "make the first account of a new server")
+	f.BoolVar(&in.ticket, "ticket", false, "choose a password with the ticket of 'backstay user link'")
 	f.StringVar(&in.fingerprint, "fingerprint", "", "SHA-256 `fingerprint` of the server's own certificate")
 	f.StringVar(&in.ca, "ca-file", "", "PEM `FILE` with the certificates to trust instead of the system's")
 	return withCodes(cmd, 0, 1, 2, 5, 130)
 }
 
-func (p *program) login(ctx context.Context, args []string, in signIn, claim bool) error {
+func (p *program) login(ctx context.Context, args []string, in signIn) error {
 	opt, old, err := p.loginTarget(args, in)
 	if err != nil {
 		return err
@@ -64,8 +69,13 @@ func (p *program) login(ctx context.Context, args []string, in signIn, claim boo
 		return err
 	}
 	enter := p.enter
-	if claim {
+	switch {
+	case in.claim && in.ticket:
+		return backstay.Errorf(backstay.Invalid, "--claim and --ticket exclude each other").WithHint("--claim is for the first account, --ticket for all others.")
+	case in.claim:
 		enter = p.claim
+	case in.ticket:
+		enter = p.useTicket
 	}
 	signed, err := enter(ctx, c, in, old.Email)
 	if err != nil {
@@ -122,7 +132,7 @@ func (p *program) trust(ctx context.Context, opt client.Options, old session.Ses
 		known = backstay.Errorf(backstay.Failed, "the certificate of %s is another one than before: its fingerprint is %s", opt.URL, shown)
 	}
 	if !isTerminal(p.sys.Stdin) {
-		return "", known.WithHint("Compare it with what the server's console shows, then give it: --fingerprint " + shown)
+		return "", refusedCertificate(known, "Compare it with what the server's console shows, then give it: --fingerprint "+shown)
 	}
 	p.notice(known.Msg)
 	answer, err := p.askLine("Is that what the console of the server shows? Type yes, or the fingerprint")
@@ -133,7 +143,11 @@ func (p *program) trust(ctx context.Context, opt client.Options, old session.Ses
 	if strings.EqualFold(answer, "yes") || err == nil && typed == shown {
 		return shown, nil
 	}
-	return "", known.WithHint("You did not confirm it, so nothing was sent to it.")
+	return "", refusedCertificate(known, "You did not confirm it, so nothing was sent to it.")
+}
+
+func refusedCertificate(e *backstay.Error, hint string) error {
+	return doctor.Mark(e.WithHint(hint), "certificate-refused")
 }
 
 // enter signs in. Where no address is typed it is that of the last time.
@@ -180,6 +194,19 @@ func (p *program) claim(ctx context.Context, c *client.Client, in signIn, _ stri
 		return signed, err
 	}
 	return c.Claim(ctx, account)
+}
+
+// useTicket chooses a password.
+func (p *program) useTicket(ctx context.Context, c *client.Client, _ signIn, _ string) (signed client.SignedIn, err error) {
+	ticket, err := p.askLine("Ticket that you were given")
+	if err != nil {
+		return signed, err
+	}
+	password, err := p.accountPassword(ctx, "New password", true)
+	if err != nil {
+		return signed, err
+	}
+	return c.UseLink(ctx, ticket, password)
 }
 
 func (p *program) newLogout() *cobra.Command {

@@ -26,9 +26,9 @@ func (p *program) newNounList(n noun) *cobra.Command {
 	var c choice
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "List " + n.Path,
-		Long:    "List the " + n.Path + " that you may see. Times are those of your time zone; --json has all there is.",
-		Example: "  backstay " + n.one + " list\n  backstay " + n.one + " list --json",
+		Short:   "List " + n.many(),
+		Long:    "List the " + n.many() + " that you may see. Times are those of your time zone; --json has all there is.",
+		Example: "  backstay " + n.command() + " list\n  backstay " + n.command() + " list --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.onServer(cmd, false, func(ctx context.Context, s asker) error { return s.list(ctx, n, c) })
@@ -64,32 +64,38 @@ func (s asker) list(ctx context.Context, n noun, c choice) error {
 			break
 		}
 	}
+	if err := s.printAll(all, n.columns); err != nil || s.flags.json {
+		return err
+	}
+	return s.say("%d %s", len(all), plural(n, len(all)))
+}
+
+// printAll prints objects as a table; for programs, as they are.
+func (s asker) printAll(all []json.RawMessage, columns []column) error {
 	if s.flags.json {
 		return s.printJSON(all)
 	}
 	var titles []string
-	for _, column := range n.columns {
+	for _, column := range columns {
 		titles = append(titles, column.title)
 	}
 	table := show.NewTable(titles...)
 	for _, item := range all {
 		var cells []string
-		for _, column := range n.columns {
+		for _, column := range columns {
 			cells = append(cells, s.name(column.cell(item)))
 		}
 		table.Add(cells...)
 	}
-	if _, err := table.WriteTo(s.out); err != nil {
-		return err
-	}
-	return s.say("%d %s", len(all), plural(n, len(all)))
+	_, err := table.WriteTo(s.out)
+	return err
 }
 
 func plural(n noun, count int) string {
 	if count == 1 {
 		return n.one
 	}
-	return n.Path
+	return n.many()
 }
 
 // query is what a list is asked for; names in filters stand for the ids of what they name.
@@ -149,7 +155,7 @@ func newFound(object json.RawMessage) (f found, err error) {
 func (s asker) find(ctx context.Context, path, name, project string) (f found, err error) {
 	n := nounAt(path)
 	var all []json.RawMessage
-	if !n.nameless {
+	if !n.nameless || n.whole || n.one == "snapshot" { // which has the id of its repository for a name
 		if all, err = s.named(ctx, n, name, project); err != nil {
 			return f, err
 		}
@@ -158,14 +164,14 @@ func (s asker) find(ctx context.Context, path, name, project string) (f found, e
 	case len(all) == 1:
 		return newFound(all[0])
 	case len(all) > 1:
-		return f, backstay.Errorf(backstay.Conflict, "there is more than one %s %q", n.one, name).WithHint(fmt.Sprintf("Give the id of the one you mean: backstay %s list", n.one))
+		return f, backstay.Errorf(backstay.Conflict, "there is more than one %s %q", n.one, name).WithHint(fmt.Sprintf("Give the id of the one you mean: backstay %s list", n.command()))
 	}
 	var object json.RawMessage
 	if n.has("show") {
 		object, err = n.Get(ctx, s.Client, name)
 	}
 	if object == nil || err != nil && explain(err).Kind == backstay.NotFound {
-		return f, backstay.Errorf(backstay.NotFound, "there is no %s %q", n.one, name).WithHint(fmt.Sprintf("See what there is: backstay %s list", n.one))
+		return f, backstay.Errorf(backstay.NotFound, "there is no %s %q", n.one, name).WithHint(fmt.Sprintf("See what there is: backstay %s list", n.command()))
 	}
 	if err != nil {
 		return f, err
@@ -177,6 +183,8 @@ func (s asker) find(ctx context.Context, path, name, project string) (f found, e
 func (s asker) named(ctx context.Context, n noun, name, project string) (all []json.RawMessage, err error) {
 	query := url.Values{"name": {name}, "limit": {"2"}}
 	switch {
+	case n.one == "snapshot":
+		query = url.Values{"handle": {name}, "limit": {"2"}}
 	case n.whole:
 		query = nil
 	case n.one == "user" && strings.Contains(name, "@"):
@@ -210,9 +218,9 @@ func nounAt(path string) noun {
 func (p *program) newNounShow(n noun) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show " + n.argument(),
-		Short:   "Show a " + n.one,
-		Long:    "Show all there is about a " + n.one + ". Secrets are never shown.",
-		Example: "  backstay " + n.one + " show " + n.argument() + "\n  backstay " + n.one + " show " + n.argument() + " --json",
+		Short:   "Show " + n.a(),
+		Long:    "Show all there is about " + n.a() + ". Secrets are never shown.",
+		Example: "  backstay " + n.command() + " show " + n.argument() + "\n  backstay " + n.command() + " show " + n.argument() + " --json",
 		Args:    wants(1, 1, n.argument()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.onServer(cmd, false, func(ctx context.Context, s asker) error {

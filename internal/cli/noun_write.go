@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/cli/fields"
 	"github.com/backstay/backstay/internal/kinds"
+	"github.com/backstay/backstay/settings"
 )
 
 // edit is the flags that say what a thing is to be.
@@ -41,9 +43,9 @@ func (p *program) newNounCreate(n noun) *cobra.Command {
 	var c edit
 	cmd := &cobra.Command{
 		Use:     "create",
-		Short:   "Create a " + n.one,
-		Long:    "Create a " + n.one + "." + n.contentHelp(),
-		Example: "  backstay " + n.one + " create " + n.example,
+		Short:   "Create " + n.a(),
+		Long:    "Create " + n.a() + "." + n.contentHelp(),
+		Example: "  backstay " + n.command() + " create " + n.example,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(c.set) == 0 && c.file == "" {
@@ -92,11 +94,11 @@ func (p *program) newNounUpdate(n noun) *cobra.Command {
 	var c edit
 	cmd := &cobra.Command{
 		Use:   "update " + n.argument(),
-		Short: "Change a " + n.one,
-		Long: "Change a " + n.one + ". What isn't given stays as it is." + n.contentHelp() + `
+		Short: "Change " + n.a(),
+		Long: "Change " + n.a() + ". What isn't given stays as it is." + n.contentHelp() + `
 
 If the file is what show --json wrote, it is refused if somebody has changed the ` + n.one + ` since.`,
-		Example: "  backstay " + n.one + " update " + n.argument() + " --set " + n.sample() + "\n  backstay " + n.one + " update " + n.argument() + " --file changed.json",
+		Example: "  backstay " + n.command() + " update " + n.argument() + " --set " + n.sample() + "\n  backstay " + n.command() + " update " + n.argument() + " --file changed.json",
 		Args:    wants(1, 1, n.argument()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(c.set) == 0 && c.file == "" {
@@ -149,9 +151,9 @@ func (p *program) newNounDelete(n noun) *cobra.Command {
 	var confirm bool
 	cmd := &cobra.Command{
 		Use:     "delete " + n.argument(),
-		Short:   "Delete a " + n.one,
-		Long:    "Delete a " + n.one + " from the server.",
-		Example: "  backstay " + n.one + " delete " + n.argument(),
+		Short:   "Delete " + n.a(),
+		Long:    "Delete " + n.a() + " from the server.",
+		Example: "  backstay " + n.command() + " delete " + n.argument(),
 		Args:    wants(1, 1, n.argument()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.onServer(cmd, confirm, func(ctx context.Context, s asker) error {
@@ -218,12 +220,15 @@ func isSecret(name string) bool {
 	if !ok {
 		return name == "password"
 	}
+	var all []settings.Field
 	for _, kind := range kinds.Sources() {
-		for _, f := range kind.Fields {
-			if f.Name == setting && f.IsSecret() {
-				return true
-			}
-		}
+		all = append(all, kind.Fields...)
+	}
+	for _, kind := range kinds.Channels() {
+		all = append(all, kind.Fields...)
+	}
+	if slices.ContainsFunc(all, func(f settings.Field) bool { return f.Name == setting && f.IsSecret() }) {
+		return true
 	}
 	f, ok := kinds.Field(setting)
 	return ok && f.IsSecret()
@@ -237,7 +242,7 @@ func (s asker) resolve(ctx context.Context, n noun, object map[string]any) error
 			path = "groups"
 		}
 		within := project
-		if path == "projects" || path == "users" || path == "groups" {
+		if nounAt(path).names["project"] == "" { // it lies in none
 			within = ""
 		}
 		f, err := s.find(ctx, path, name, within)

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +19,8 @@ import (
 // noun is a kind of thing on the server that commands handle as they do all of them.
 type noun struct {
 	client.Noun[json.RawMessage]
-	one             string // as in "backstay plan"
+	one             string // what one is called, as in "backstay plan"
+	word            string // the command, where it isn't called the same
 	help            string // what one is
 	example         string // the flags of a create
 	form            reflect.Type
@@ -35,6 +38,9 @@ type column struct {
 
 var allVerbs = []string{"list", "show", "create", "update", "delete"}
 
+// command is how the noun is called on the command line.
+func (n noun) command() string { return cmp.Or(n.word, n.one) }
+
 func (n noun) has(verb string) bool { return slices.Contains(n.verbs, verb) }
 
 // nouns is the table of those that the command line knows.
@@ -51,9 +57,9 @@ func nouns() []noun {
 			form: reflect.TypeFor[backstay.Module](), columns: []column{name, {"Paths", "paths", nil}, {"Source", "source", nil}, id}, verbs: allVerbs,
 			names: map[string]string{"project": "projects", "source": "sources"}},
 		{Noun: path("storages"), one: "storage", help: "is a place that holds repositories", example: "--set project=Office --set name=disk --set location=/mnt/backup",
-			form: reflect.TypeFor[backstay.Storage](), columns: []column{name, {"Location", "location", nil}, {">Limit", "limit", size}, id}, verbs: allVerbs, names: project},
+			form: reflect.TypeFor[backstay.Storage](), columns: []column{name, {"Location", "location", nil}, {">Limit", "limit", sized}, id}, verbs: allVerbs, names: project},
 		{Noun: path("repositories"), one: "repository", help: "is a store of snapshots within a storage, with a password", example: "--set project=Office --set storage=disk --set name=main --set path=main --set password=@FILE",
-			form: reflect.TypeFor[backstay.Repository](), columns: []column{name, {"Path", "path", nil}, {">Snapshots", "snapshots", nil}, {">Size", "bytes", size}, {"Verified", "verified_at", moment}, id},
+			form: reflect.TypeFor[backstay.Repository](), columns: []column{name, {"Path", "path", nil}, {">Snapshots", "snapshots", nil}, {">Size", "bytes", sized}, {"Verified", "verified_at", moment}, id},
 			verbs: allVerbs, names: map[string]string{"project": "projects", "storage": "storages"}},
 		{Noun: path("plans"), one: "plan", help: "says what is backed up to where, when, and how long it is kept",
 			example: "--set project=Office --set name=nightly --set sources=letters --set repositories=main --set schedule.every=day --set schedule.at=02:00 --set active=true",
@@ -61,7 +67,7 @@ func nouns() []noun {
 			names: map[string]string{"project": "projects", "sources": "sources", "modules": "modules", "repositories": "repositories"}},
 		{Noun: path("runs"), one: "run", help: "is one execution of a plan, or of something else that takes time",
 			form: reflect.TypeFor[backstay.Run](), columns: []column{id, {"Kind", "kind", nil}, {"State", "state", nil}, {"Due", "due_at", moment}, {"Ended", "ended_at", moment},
-				{">Files", "figures.files", nil}, {">Size", "figures.bytes", size}, {"Plan", "plan", nil}},
+				{">Files", "figures.files", nil}, {">Size", "figures.bytes", sized}, {"Plan", "plan", nil}},
 			verbs: []string{"list", "show"}, nameless: true, names: map[string]string{"project": "projects", "plan": "plans", "sources": "sources", "repositories": "repositories"}},
 		{Noun: path("users"), one: "user", help: "is a person with an account", example: "--set name='Ada Lovelace' --set email=ada@example.org",
 			form: reflect.TypeFor[backstay.User](), columns: []column{name, {"E-mail", "email", nil}, {"Disabled", "disabled", nil}, {"2nd factor", "mfa", nil}, {"Last seen", "last_seen_at", moment}, id}, verbs: allVerbs},
@@ -71,10 +77,36 @@ func nouns() []noun {
 			form: reflect.TypeFor[backstay.Role](), columns: []column{name, {"Built in", "built_in", nil}, id}, verbs: allVerbs},
 		{Noun: path("grants"), one: "grant", help: "gives a role to a person or group within a scope", example: "--set subject_kind=user --set subject=ada@example.org --set role=viewer --set scope=/",
 			form: reflect.TypeFor[backstay.Grant](), columns: []column{{"For", "subject_kind", nil}, {"Subject", "subject", nil}, {"Role", "role", nil}, {"Scope", "scope", nil}, {"Effect", "effect", nil}, id},
-			verbs: allVerbs, nameless: true, names: map[string]string{"subject": "users"}},
+			verbs: allVerbs, nameless: true, names: map[string]string{"subject": "users", "role": "roles"}},
 		{Noun: path("tokens"), one: "token", help: "lets a program act for you", example: "--set name=monitoring --set permissions=source.read,report.read --set expires_at=2027-06-30",
 			form: reflect.TypeFor[backstay.Token](), columns: []column{name, {"Permissions", "permissions", nil}, {"Expires", "expires_at", moment}, {"Last used", "last_used_at", moment}, id},
 			verbs: []string{"list", "create", "delete"}, whole: true},
+		{Noun: path("sessions"), one: "session", help: "is a person signed in at one browser or terminal",
+			form: reflect.TypeFor[backstay.Session](), columns: []column{{"Current", "current", nil}, {"Signed in by", "method", nil}, {"From", "ip", nil}, {"With", "user_agent", nil},
+				{"Last used", "last_used_at", moment}, {"Expires", "expires_at", moment}, id}, verbs: []string{"list", "delete"}, nameless: true, whole: true},
+		{Noun: path("profile/factors"), one: "factor", help: "is something by which you prove who you are",
+			form: reflect.TypeFor[backstay.Factor](), columns: []column{name, {"Kind", "kind", nil}, {"Confirmed", "confirmed", nil}, {"Last used", "last_used_at", moment}, id},
+			verbs: []string{"list", "delete"}, nameless: true, whole: true},
+		{Noun: path("channels"), one: "channel", help: "is a way by which somebody is told of what happens",
+			example: "--set project=Office --set name=mail --set kind=email --set settings.host=smtp.example.com --set settings.from=backup@example.com --set settings.to=ops@example.com",
+			form:    reflect.TypeFor[backstay.Channel](), columns: []column{name, {"Kind", "kind", nil}, {"Settings", "settings", nil}, id}, verbs: allVerbs, names: project},
+		{Noun: path("notification-rules"), one: "rule", help: "says who is told of what, by which channel, and when", example: "--set project=Office --set channel=mail --set events=run.failed,alert.* --set min_severity=error",
+			form: reflect.TypeFor[backstay.NotificationRule](), columns: []column{id, {"Events", "events", nil}, {"At least", "min_severity", nil}, {"Channel", "channel", nil}, {"Plan", "plan", nil}, {"Person", "user", nil}},
+			verbs: allVerbs, nameless: true, names: map[string]string{"project": "projects", "channel": "channels", "plan": "plans", "user": "users"}},
+		{Noun: path("deliveries"), one: "delivery", help: "is a message on its way by a channel",
+			form: reflect.TypeFor[backstay.Delivery](), columns: []column{id, {"State", "state", nil}, {"Due", "due", moment}, {">Attempts", "attempts", nil}, {"Event", "event", nil}, {"Subject", "subject", nil}, {"Error", "error", nil}},
+			verbs: []string{"list", "show"}, nameless: true, names: map[string]string{"project": "projects", "channel": "channels"}},
+		{Noun: path("alerts"), one: "alert", help: "is something that somebody has to look at",
+			form: reflect.TypeFor[backstay.Alert](), columns: []column{id, {"Open", "open", nil}, {"Severity", "severity", nil}, {"Kind", "kind", nil}, {"About", "name", nil}, {"Opened", "opened_at", moment},
+				{"Acknowledged", "acknowledged_at", moment}, {"What is wrong", "text", nil}},
+			verbs: []string{"list", "show"}, nameless: true, names: map[string]string{"project": "projects", "plan": "plans"}},
+		{Noun: path("snapshots"), one: "snapshot", help: "is what one backup has saved in one repository; 'backstay snapshots' lists those of a repository without the server",
+			form: reflect.TypeFor[backstay.Snapshot](), columns: []column{id, {"Time", "time", moment}, {"Host", "host", nil}, {"Paths", "paths", nil}, {">Size", "bytes", sized}, {"Health", "health", nil},
+				{"Protected", "protected", nil}, {"In the repository", "handle", shortened}},
+			verbs: []string{"list", "show", "delete"}, nameless: true, names: map[string]string{"project": "projects", "source": "sources", "plan": "plans", "repository": "repositories"}},
+		{Noun: path("restores"), one: "restore", word: "restores", help: "brings a snapshot of the server back, by a plan that people decide upon; 'backstay restore' does it without the server",
+			form: reflect.TypeFor[backstay.Restore](), columns: []column{id, {"State", "state", nil}, {"Planned", "planned_at", moment}, {"To", "target", nil}, {"Folder", "folder", nil}, {"Snapshot", "snapshot", nil}},
+			verbs: []string{"list", "show"}, nameless: true, names: map[string]string{"project": "projects", "source": "sources", "snapshot": "snapshots"}},
 	}
 }
 
@@ -83,13 +115,19 @@ func nounOf(one string) noun {
 	return all[slices.IndexFunc(all, func(n noun) bool { return n.one == one })]
 }
 
-// size shows a number of bytes.
-func size(v json.RawMessage) string {
+// sized shows a number of bytes.
+func sized(v json.RawMessage) string {
 	var n int64
 	if json.Unmarshal(v, &n) != nil || n == 0 {
 		return ""
 	}
 	return show.Size(n)
+}
+
+// shortened shows the beginning of an id of a repository.
+func shortened(v json.RawMessage) string {
+	text := fields.Text(v)
+	return text[:min(8, len(text))]
 }
 
 // moment shows a time in the zone of whoever reads it.
@@ -113,14 +151,27 @@ func (c column) cell(object json.RawMessage) string {
 	return fields.Text(v)
 }
 
+// many is what several are called.
+func (n noun) many() string {
+	return strings.ReplaceAll(n.Path[strings.LastIndexByte(n.Path, '/')+1:], "-", " ")
+}
+
+// a is the noun with its article.
+func (n noun) a() string {
+	if strings.ContainsAny(n.one[:1], "aeio") {
+		return "an " + n.one
+	}
+	return "a " + n.one
+}
+
 // newNoun returns the command of a noun, with the five that all have and those that only it has.
 func (p *program) newNoun(one string, more ...*cobra.Command) *cobra.Command {
 	n := nounOf(one)
 	cmd := &cobra.Command{
-		Use:     n.one,
-		Short:   "Look after the " + n.Path + " of a server",
-		Long:    "Look after the " + n.Path + " of the server that you are signed in at. A " + n.one + " " + n.help + ".",
-		Example: "  backstay " + n.one + " list",
+		Use:     n.command(),
+		Short:   "Look after the " + n.many() + " of a server",
+		Long:    "Look after the " + n.many() + " of the server that you are signed in at. " + "A" + n.a()[1:] + " " + n.help + ".",
+		Example: "  backstay " + n.command() + " list",
 		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

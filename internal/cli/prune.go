@@ -11,13 +11,14 @@ import (
 	"github.com/backstay/backstay/engine/pruner"
 	"github.com/backstay/backstay/engine/repo"
 	"github.com/backstay/backstay/internal/cli/show"
+	"github.com/backstay/backstay/internal/cli/size"
 	"github.com/backstay/backstay/internal/kinds"
 )
 
 // pruneFlags are the flags of prune, and of forget --prune.
 type pruneFlags struct {
 	maxUnused   string
-	maxRepack   sizeFlag
+	maxRepack   size.Flag
 	repackSmall bool
 }
 

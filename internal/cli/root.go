@@ -48,6 +48,7 @@ that restic reads what Backstay wrote and the other way round.`,
 	p.flags.register(root.PersistentFlags())
 	p.addCommands(root)
 	root.AddCommand(topics()...)
+	root.AddCommand(errorTopics()...)
 	return root
 }
 
@@ -58,8 +59,9 @@ func (p *program) addCommands(root *cobra.Command) {
 			root.AddCommand(cmd)
 		}
 	}
-	add(groupServer, p.newServe(), p.newWork(), p.newServer(), p.newLogin(), p.newLogout(), p.newWhoami(), p.newPlan(), p.newRun(), p.newNoun("project"), p.newNoun("source"), p.newNoun("module"),
-		p.newNoun("repository"), p.newUser(), p.newNoun("group"), p.newNoun("role"), p.newNoun("grant"), p.newNoun("token"), p.newAudit())
+	add(groupServer, p.newServe(), p.newWork(), p.newServer(), p.newLogin(), p.newLogout(), p.newWhoami(), p.newProfile(), p.newPlan(), p.newRun(), p.newNoun("project"), p.newServerSource(),
+		p.newModule(), p.newRepository(), p.newSnapshot(), p.newSearch(), p.newRestores(), p.newChannel(), p.newNoun("rule"), p.newNoun("delivery"), p.newAlert(), p.newUser(),
+		p.newNoun("group"), p.newRole(), p.newNoun("grant"), p.newNoun("token"), p.newNoun("session"), p.newNoun("factor"), p.newRecoveryKit(), p.newSettings(), p.newClock(), p.newHealth(), p.newReport(), p.newAudit())
 	add(groupData, p.newBackup(), p.newRestore(), p.newDump())
 	add(groupSnapshots, p.newSnapshots(), p.newLs(), p.newFind(), p.newHistory(), p.newDiff(), p.newTag(), p.newStats(), p.newMount())
 	add(groupRepository, p.newInit(), p.newCheck(), p.newCopy(), p.newForget(), p.newPrune(), p.newKey(), p.newUnlock(), p.newList(), p.newCat(), p.newRepair(), p.newMigrate(), p.newStorage(), p.newLock())
@@ -73,7 +75,10 @@ func subcommand(cmd *cobra.Command, args []string) error {
 	}
 	cmd.SuggestionsMinimumDistance = 2 // letters that may be wrong
 	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-		return backstay.Errorf(backstay.Invalid, "unknown command %q", args[0]).WithHint(fmt.Sprintf("Did you mean '%s %s'?", cmd.CommandPath(), like[0]))
+		for i, name := range like {
+			like[i] = "'" + cmd.CommandPath() + " " + name + "'"
+		}
+		return backstay.Errorf(backstay.Invalid, "unknown command %q", args[0]).WithHint("Did you mean " + strings.Join(like, " or ") + "?")
 	}
 	return usageError(cmd, "unknown command %q", args[0])
 }

@@ -19,7 +19,7 @@ import (
 // each calls fn for every command with work of its own.
 func each(cmd *cobra.Command, fn func(*cobra.Command)) {
 	for _, sub := range cmd.Commands() {
-		if sub.Name() != "help" && !sub.IsAdditionalHelpTopicCommand() {
+		if sub.Name() != "help" && !sub.Hidden && !sub.IsAdditionalHelpTopicCommand() {
 			fn(sub)
 			each(sub, fn)
 		}
@@ -80,7 +80,7 @@ func TestErrorsAreShownOnTwoLinesWhateverIsInThem(t *testing.T) {
 	if code := p.report(context.Background(), err); code != 1 {
 		t.Errorf("report = %d, want 1", code)
 	}
-	if want := "backstay: one\\x1b[2J; two\nHint: Do this.\n"; out.String() != want {
+	if want := "backstay: one\\x1b[2J; two (BST-1000)\nHint: Do this.\n"; out.String() != want {
 		t.Errorf("report wrote %q, want %q", out.String(), want)
 	}
 }

@@ -142,7 +142,8 @@ func (s asker) ended(run backstay.Run) error {
 	}
 	e := backstay.Errorf(kind, "run %s ended as %s", run.ID, run.State)
 	if f := run.Failure; f != nil {
-		e = backstay.Errorf(kind, "run %s ended as %s: %s (%s)", run.ID, run.State, f.Text, f.Code).WithHint(f.Hint)
+		e = backstay.Errorf(kind, "run %s ended as %s: %s", run.ID, run.State, f.Text).WithHint(f.Hint)
+		e.Code = f.Code
 	}
 	return e
 }

@@ -2,6 +2,10 @@ package cli_test
 
 import (
 	"bufio"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +22,7 @@ import (
 
 // ownCommands returns the commands that start processes of Backstay itself and end them with the script. 'ownserver ARGUMENT...' runs 'backstay serve'
 // on a free port and sets $SERVER, its address, $CODE, by which it is claimed, if it still has to be, and $FINGERPRINT of its certificate.
-// 'ownworker ARGUMENT...' runs 'backstay work'. 'killserver' kills what was started last. 'postgres' makes a database, $DATABASE.
+// 'ownworker ARGUMENT...' runs 'backstay work'. 'receiver' takes messages at $RECEIVER and writes them to the file received. 'killserver' kills what was started last. 'postgres' makes a database, $DATABASE.
 func ownCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	var last sync.Map // the process started last, by its script
 	start := func(ts *testscript.TestScript, until string, args ...string) (lines []string) {
@@ -75,6 +79,20 @@ func ownCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []s
 		"killserver": func(ts *testscript.TestScript, _ bool, _ []string) {
 			process, _ := last.Load(ts)
 			ts.Check(process.(*os.Process).Kill())
+		},
+		"receiver": func(ts *testscript.TestScript, _ bool, _ []string) {
+			s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				f, err := os.OpenFile(ts.MkAbs("received"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+				if err == nil {
+					_, err = io.Copy(f, r.Body)
+					err = errors.Join(err, f.Close())
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}))
+			ts.Defer(s.Close)
+			ts.Setenv("RECEIVER", s.URL)
 		},
 		"postgres": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Setenv("DATABASE", servers.Postgres(t)) },
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/cli/size"
 	"github.com/backstay/backstay/internal/kinds"
 	"github.com/backstay/backstay/source"
 	"github.com/backstay/backstay/source/files"
@@ -24,7 +25,7 @@ type sourceFlags struct {
 	excludeFiles, iexcludeFiles []string
 	excludeCaches               bool
 	excludeIfPresent            []string
-	excludeLarger               sizeFlag
+	excludeLarger               size.Flag
 	oneFileSystem               bool
 	filesFrom, verbatim, raw    []string
 	stdin, stdinCommand         bool
@@ -231,32 +232,4 @@ func (p *program) readPatterns(patterns, names []string) ([]string, error) {
 		patterns = append(patterns, more...)
 	}
 	return patterns, nil
-}
-
-// sizeFlag is a number of bytes, written with or without a binary unit: 1000, 500K, 1.5G.
-type sizeFlag int64
-
-func (f *sizeFlag) String() string { return fmt.Sprint(int64(*f)) }
-func (f *sizeFlag) Type() string   { return "SIZE" }
-
-func (f *sizeFlag) Set(s string) error {
-	n, err := parseSize(s)
-	*f = sizeFlag(n)
-	return err
-}
-
-func parseSize(s string) (int64, error) {
-	number := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(s), "B"), "I")
-	unit := int64(1)
-	if n := len(number); n > 0 {
-		if i := strings.IndexByte("KMGT", number[n-1]); i >= 0 {
-			number, unit = number[:n-1], 1<<(10*(i+1))
-		}
-	}
-	var size float64
-	var rest string
-	if n, _ := fmt.Sscanf(number+" ", "%g%s", &size, &rest); n != 1 || !(size >= 0 && size*float64(unit) <= 1<<62) {
-		return 0, fmt.Errorf("size %q: write it like 500M or 1.5G", s)
-	}
-	return int64(size * float64(unit)), nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/cli/show"
+	"github.com/backstay/backstay/internal/client"
 	"github.com/backstay/backstay/internal/kinds"
 	"github.com/backstay/backstay/storage"
 	"github.com/backstay/backstay/storage/storagetest"
@@ -31,7 +32,11 @@ The others are about the storages of the server that you are signed in at.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(p.newStorageTest(), p.newStorageUndelete())
-	p.addNoun(cmd, nounOf("storage"))
+	n := nounOf("storage")
+	cmd.AddCommand(p.newKinds(n, client.StorageKinds), p.newReveal(n, client.RevealStorage),
+		p.newDeed(n, deed{verb: "try", short: "Save, load and remove a small file in a storage of the server", op: client.TestStorage, done: says("storage %s is well"),
+			long: "Have the server save, load and remove a small file in one of its storages, and say how long each took. 'backstay storage test' tries out any place much\nmore closely."}))
+	p.addNoun(cmd, n)
 	return withCodes(cmd, 0, 2)
 }
 

@@ -55,6 +55,6 @@ func exitCodesHelp() string {
 	for _, c := range exitCodes() {
 		fmt.Fprintf(&b, "  %3d  %s\n", c.number, c.meaning)
 	}
-	b.WriteString("\nAny other code is a failure too. With --json the last line on standard error tells the code, the message and a hint.")
+	b.WriteString("\nAny other code is a failure too. With --json the last line on standard error tells the code, that of 'backstay help errors',\nthe message, a hint, and the field that was wrong.")
 	return b.String()
 }

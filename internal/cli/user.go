@@ -55,3 +55,25 @@ with the time it expires at.`,
 	registerConfirm(cmd, &confirm)
 	return withCodes(cmd, 0, 1, 2, 5, 6)
 }
+
+func (p *program) newRole() *cobra.Command { return p.newNoun("role", p.newPermissions()) }
+
+func (p *program) newPermissions() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "permissions",
+		Short:   "List the permissions that a role may have",
+		Long:    "List the permissions that a role may have, and what one may do with each. What is dangerous asks for a confirmed sign-in, and no token has it.",
+		Example: "  backstay role permissions",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.onServer(cmd, false, func(ctx context.Context, s asker) error {
+				var page struct{ Items []json.RawMessage }
+				if err := s.Do(ctx, client.ListPermissions, client.Request{}, &page); err != nil {
+					return err
+				}
+				return s.printAll(page.Items, []column{{"Permission", "permission", nil}, {"Dangerous", "dangerous", nil}, {"What one may do", "title", nil}})
+			})
+		},
+	}
+	return withCodes(cmd, 0, 1, 2, 5)
+}

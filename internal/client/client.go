@@ -87,6 +87,7 @@ func (c *Client) URL() string { return c.base.String() }
 // Request is what an operation is told.
 type Request struct {
 	ID      string     // for {id} in its path
+	Other   string     // for {other} in its path
 	Query   url.Values // may be nil
 	Version int64      // of what is changed: it is refused if that has another one by now; 0: whatever it has
 	Body    any        // sent as JSON; may be nil
@@ -165,7 +166,7 @@ func (c *Client) send(ctx context.Context, op Operation, r Request) (*http.Respo
 
 func (c *Client) request(ctx context.Context, op Operation, r Request) (*http.Request, error) {
 	u := *c.base
-	u.RawPath = Prefix + strings.Replace(op.Path, "{id}", url.PathEscape(r.ID), 1)
+	u.RawPath = Prefix + strings.NewReplacer("{id}", url.PathEscape(r.ID), "{other}", url.PathEscape(r.Other)).Replace(op.Path)
 	path, err := url.PathUnescape(u.RawPath)
 	if err != nil {
 		return nil, err

@@ -30,12 +30,33 @@ func answering(t *testing.T, h http.HandlerFunc) *Client {
 func TestAProblemBecomesAnError(t *testing.T) {
 	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnprocessableEntity)
-		_, _ = io.WriteString(w, `{"detail":"no","kind":"invalid","hint":"Do this.","field":"name"}`)
+		_, _ = io.WriteString(w, `{"detail":"no","kind":"invalid","hint":"Do this.","field":"name","code":"BST-6008"}`)
 	})
 	err := c.Do(t.Context(), Profile, Request{}, nil)
 	var e *backstay.Error
-	if !errors.As(err, &e) || e.Kind != backstay.Invalid || e.Msg != "no" || e.Hint != "Do this." || e.Field != "name" {
+	if !errors.As(err, &e) || e.Kind != backstay.Invalid || e.Msg != "no" || e.Hint != "Do this." || e.Field != "name" || e.Code != "BST-6008" {
 		t.Errorf("Do = %#v", err)
+	}
+}
+
+func TestTheHealthOfAServerIsAskedForByNobody(t *testing.T) {
+	for answer, want := range map[string]Health{`{"status":"ok"}`: {Status: "ok"}, `{"status":"failing","database":"no answer"}`: {"failing", "no answer"}} {
+		c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/health" || r.Header.Get("Authorization") != "" {
+				t.Errorf("%s was asked for with %v", r.URL, r.Header)
+			}
+			if want.Status != "ok" {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			_, _ = io.WriteString(w, answer)
+		})
+		if h, err := c.Health(t.Context()); err != nil || h != want || h.OK() != (want.Status == "ok") {
+			t.Errorf("Health = %+v, %v, want %+v", h, err, want)
+		}
+	}
+	c := answering(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
+	if h, err := c.Health(t.Context()); err == nil {
+		t.Errorf("Health of another server = %+v, nil error", h)
 	}
 }
 

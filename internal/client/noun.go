@@ -61,17 +61,23 @@ func (n Noun[T]) Delete(ctx context.Context, c *Client, id string, version int64
 
 // Pages yields what a list has, page by page. What a page gives as the next one is told by the parameter of that name.
 func Pages[T any](ctx context.Context, c *Client, op Operation, query url.Values, parameter string) iter.Seq2[T, error] {
+	return PagesOf[T](ctx, c, op, Request{Query: query}, parameter)
+}
+
+// PagesOf is Pages for a list that belongs to one thing.
+func PagesOf[T any](ctx context.Context, c *Client, op Operation, r Request, parameter string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		query = maps.Clone(query)
+		query := maps.Clone(r.Query)
 		if query == nil {
 			query = url.Values{}
 		}
+		r.Query = query
 		for {
 			var page struct {
 				Items []T    `json:"items"`
 				Next  string `json:"next"`
 			}
-			if err := c.Do(ctx, op, Request{Query: query}, &page); err != nil {
+			if err := c.Do(ctx, op, r, &page); err != nil {
 				yield(*new(T), err)
 				return
 			}

@@ -17,6 +17,7 @@ type problem struct {
 	Kind    backstay.Kind `json:"kind"`
 	Hint    string        `json:"hint"`
 	Field   string        `json:"field"`
+	Code    string        `json:"code"`
 	Request string        `json:"request"`
 }
 
@@ -26,7 +27,7 @@ func (c *Client) problem(answer *http.Response, content []byte) error {
 	if err := json.Unmarshal(content, &p); err != nil || p.Detail == "" {
 		return backstay.Errorf(backstay.Failed, "%s answered %s, and not as a Backstay server does", c.base, answer.Status).WithHint("Is the address that of a Backstay server?")
 	}
-	e := &backstay.Error{Kind: p.Kind, Msg: p.Detail, Hint: p.Hint, Field: p.Field}
+	e := &backstay.Error{Kind: p.Kind, Msg: p.Detail, Hint: p.Hint, Field: p.Field, Code: p.Code}
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
 		e.Kind = backstay.SignIn

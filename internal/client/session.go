@@ -36,6 +36,11 @@ func (c *Client) Claim(ctx context.Context, a Account) (SignedIn, error) {
 	return c.signIn(ctx, Claim, a)
 }
 
+// UseLink chooses a password with the ticket that an administrator made, and signs in as its person.
+func (c *Client) UseLink(ctx context.Context, ticket, password string) (SignedIn, error) {
+	return c.signIn(ctx, UseLink, map[string]string{"ticket": ticket, "password": password})
+}
+
 // SignIn signs a person in. The client itself stays as it is: make another one with the cookie.
 func (c *Client) SignIn(ctx context.Context, who Credentials) (SignedIn, error) {
 	return c.signIn(ctx, SignIn, who)

@@ -40,7 +40,7 @@ func (o Options) tls() (*tls.Config, error) {
 	config.InsecureSkipVerify = true // its chain says nothing: the very certificate is known
 	config.VerifyConnection = func(state tls.ConnectionState) error {
 		if got := fingerprint(state.PeerCertificates[0]); got != want {
-			return fmt.Errorf("%w: it is %s", ErrFingerprint, got)
+			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: fmt.Errorf("%w: it is %s", ErrFingerprint, got)}
 		}
 		return nil
 	}

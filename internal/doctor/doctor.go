@@ -12,6 +12,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/backstay/backstay"
 )
 
 // Entry explains one error.
@@ -76,9 +78,11 @@ func Named(name string) Entry {
 
 // Find returns the entry of an error that is not nil.
 func Find(err error) Entry {
-	var m *marked
-	if errors.As(err, &m) {
+	if m, ok := errors.AsType[*marked](err); ok {
 		return Named(m.name)
+	}
+	if e, ok := errors.AsType[*backstay.Error](err); ok && e.Code != "" {
+		return told(e.Code)
 	}
 	for _, r := range rules() {
 		if r.fits(err) {
@@ -86,6 +90,25 @@ func Find(err error) Entry {
 		}
 	}
 	return Named(Unexpected)
+}
+
+// told returns the entry of a code that a server has given. One that is newer than this program keeps its code.
+func told(code string) Entry {
+	if e, ok := WithCode(code); ok {
+		return e
+	}
+	e := Named(Unexpected)
+	e.Code = code
+	return e
+}
+
+// WithCode returns the entry of a code.
+func WithCode(code string) (Entry, bool) {
+	i := slices.IndexFunc(entries, func(e Entry) bool { return e.Code == code })
+	if i < 0 {
+		return Entry{}, false
+	}
+	return entries[i], true
 }
 
 // Mark returns an error with the same text and cause of which Find tells the entry of that name. It is for those who know what they

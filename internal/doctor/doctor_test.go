@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/backstay/backstay"
 )
 
 var update = flag.Bool("update", false, "add the codes that are new to testdata/codes.txt")
@@ -124,6 +126,18 @@ func TestAMarkIsFoundBelowOtherWords(t *testing.T) {
 	}
 	if Mark(nil, "lease-lost") != nil {
 		t.Error("Mark makes an error of nil")
+	}
+}
+
+func TestTheCodeThatAServerGaveIsKept(t *testing.T) {
+	for code, name := range map[string]string{"BST-2001": "wrong-password", "BST-9999": Unexpected} {
+		err := fmt.Errorf("ask: %w", &backstay.Error{Kind: backstay.Denied, Msg: "x", Code: code})
+		if e := Find(err); e.Code != code || e.Name != name {
+			t.Errorf("Find of an error with the code %s = %s %s", code, e.Code, e.Name)
+		}
+	}
+	if e, ok := WithCode("BST-2001"); !ok || e.Name != "wrong-password" {
+		t.Errorf("WithCode = %+v, %v", e, ok)
 	}
 }
 

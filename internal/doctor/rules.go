@@ -50,7 +50,7 @@ func (r rule) fits(err error) bool {
 // rules are all rules, of which the first that fits counts: those that explain others come first.
 func rules() []rule {
 	var all []rule
-	for _, part := range [][]rule{ofRepositories, ofRuns, ofSecrets, ofStorages, ofKinds, ofNetworks, ofMachines} {
+	for _, part := range [][]rule{ofRepositories, ofRuns, ofSecrets, ofStorages, ofKinds, ofNetworks, ofMachines, ofRest} {
 		all = append(all, part...)
 	}
 	return all
@@ -102,8 +102,10 @@ var ofSecrets = []rule{
 
 var ofStorages = []rule{
 	{name: "retained", is: is(storage.ErrRetained)},
-	{name: "storage-full", is: is(storage.ErrPermanent, syscall.ENOSPC)},
-	{name: "storage-full", is: is(storage.ErrPermanent, syscall.EDQUOT)},
+	{name: "storage-full", is: is(storage.ErrFull)},
+	{name: "login-refused", is: is(storage.ErrLogin)},
+	{name: "certificate-refused", is: is(storage.ErrUntrusted)},
+	{name: "host-key-refused", is: is(storage.ErrHostKey)},
 	{name: "read-only", is: is(syscall.EROFS)},
 	{name: "certificate-refused", as: isCertificate},
 	{name: "not-tls", as: as[tls.RecordHeaderError]},
@@ -130,7 +132,6 @@ var ofKinds = []rule{
 	{name: "invalid-field", as: namesField},
 	{name: "invalid-request", as: kind(backstay.Invalid)},
 	{name: "not-found", as: kind(backstay.NotFound)},
-	{name: "conflict", as: kind(backstay.Conflict)},
 	{name: "no-repository", as: kind(backstay.NoRepository)},
 	{name: "locked", as: kind(backstay.Locked)},
 	{name: "wrong-password", as: kind(backstay.WrongPassword)},
@@ -170,6 +171,9 @@ var ofMachines = []rule{
 	{name: "permission-denied", is: is(fs.ErrPermission)},
 	{name: "path-missing", is: is(fs.ErrNotExist)},
 }
+
+// ofRest is what says little: the cause, if it is known, says more.
+var ofRest = []rule{{name: "conflict", as: kind(backstay.Conflict)}}
 
 func is(sentinels ...error) []error { return sentinels }
 

@@ -154,7 +154,7 @@ func TestEachRuleIsReachedAndNamesAnEntry(t *testing.T) {
 }
 
 // byName are the entries that no error tells of by itself: who knows puts the name on it with Mark, or shows the entry without any error.
-const byName = `storage-kind-unknown host-key-refused login-refused source-missing source-unreadable staging-full clock-jump
+const byName = `storage-kind-unknown source-missing source-unreadable staging-full clock-jump
 	sign-in-failed account-locked token-refused changed-meanwhile
 	invitation-expired last-owner lease-lost worker-gone schedule-missed already-running plan-paused hook-failed
 	run-timeout verification-failed backup-overdue run-unusual storage-limit notification-not-delivered channel-refused
@@ -229,7 +229,8 @@ func explained(t *testing.T) map[string][]error {
 		Unexpected:            {backstay.Errorf(backstay.Failed, "x")},
 		"invalid-setting":     {&settings.Error{Why: "it is missing"}},
 		"storage-busy":        {&storage.BusyError{Err: errors.New("503")}},
-		"storage-full":        {storage.Mark(&fs.PathError{Op: "write", Path: "p", Err: syscall.ENOSPC}, storage.ErrPermanent)},
+		"storage-full":        {storage.Mark(&fs.PathError{Op: "write", Path: "p", Err: syscall.ENOSPC}, storage.ErrFull)},
+		"login-refused":       {storage.Mark(errors.New("401"), storage.ErrLogin)},
 		"storage-denied":      {storage.Mark(fs.ErrPermission, storage.ErrPermanent)},
 		"storage-refused":     {storage.Mark(errors.New("405"), storage.ErrPermanent), storage.CheckName("../x")},
 		"retained":            {storage.Mark(fmt.Errorf("%w until", storage.ErrRetained), storage.ErrPermanent)},
@@ -240,11 +241,11 @@ func explained(t *testing.T) map[string][]error {
 		"path-missing":        {&fs.PathError{Err: syscall.ENOENT}, opened(t)},
 		"not-a-folder":        {&fs.PathError{Err: syscall.ENOTDIR}},
 		"name-unknown":        {&net.DNSError{Name: "x", IsTimeout: true}, resolved(t)},
-		"connection-refused":  {dialed(t)},
+		"connection-refused":  {dialed(t), backstay.Errorf(backstay.Conflict, "channel %q: %w", "x", dialed(t))},
 		"network-unreachable": {&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}},
 		"timeout":             {context.DeadlineExceeded, os.ErrDeadlineExceeded, timedOut(t)},
 		"connection-lost":     {&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}},
-		"certificate-refused": {untrusted(t), x509.HostnameError{Certificate: &x509.Certificate{}}},
+		"certificate-refused": {untrusted(t), storage.Mark(untrusted(t), storage.ErrUntrusted), x509.HostnameError{Certificate: &x509.Certificate{}}},
 		"not-tls":             {plain(t), tls.RecordHeaderError{}},
 		"address-forbidden":   {guarded(t)},
 		"program-missing":     {exec.Command("no-such-program-at-all").Run()},

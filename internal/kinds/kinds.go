@@ -22,6 +22,7 @@ import (
 	"strings"
 
 	"github.com/backstay/backstay/clock"
+	"github.com/backstay/backstay/internal/doctor"
 	"github.com/backstay/backstay/internal/guard"
 	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/storage"
@@ -39,6 +40,11 @@ import (
 
 // ErrUnknown means that no kind of storage goes by the scheme of a location.
 var ErrUnknown = errors.New("unknown kind of storage")
+
+// unknown returns an error that wraps ErrUnknown.
+func unknown(format string, args ...any) error {
+	return doctor.Mark(fmt.Errorf("%w: "+format, append([]any{ErrUnknown}, args...)...), "storage-kind-unknown")
+}
 
 // Options say how a storage is used. The zero value is useful.
 type Options struct {
@@ -121,7 +127,7 @@ func Browse(location string, opt Options) (storage.Browser, error) {
 	browser, ok := b.(storage.Browser)
 	if !ok {
 		scheme, _ := split(location)
-		return nil, fmt.Errorf("%w: folders of %q can't be backed up from there", ErrUnknown, scheme)
+		return nil, unknown("folders of %q can't be backed up from there", scheme)
 	}
 	limited := limit.New(b, limit.Options{Download: opt.Download, Clock: opt.Clock})
 	return retry.NewBrowser(limitedBrowser{browser, limited}, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand}), nil
@@ -217,7 +223,7 @@ func find(scheme string) (storage.Provider, error) {
 		}
 		known = append(known, p.Kind+":")
 	}
-	return storage.Provider{}, fmt.Errorf("%w: known are %s and plain paths", ErrUnknown, strings.Join(known, ", "))
+	return storage.Provider{}, unknown("known are %s and plain paths", strings.Join(known, ", "))
 }
 
 // Of returns the kind of storage of a location.

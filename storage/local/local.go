@@ -189,13 +189,13 @@ func (b *Backend) path(name string) (string, error) {
 
 // fail is the error of an operation on a file, made to wrap the sentinel of storage that fits.
 func fail(what, name string, err error) error {
-	for _, errno := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
-		if errors.Is(err, errno) {
-			err = storage.Mark(err, storage.ErrPermanent)
-			break
-		}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
+	is := func(kind error) bool { return errors.Is(err, kind) }
+	switch {
+	case is(syscall.ENOSPC), is(syscall.EDQUOT):
+		err = storage.Mark(err, storage.ErrFull)
+	case is(fs.ErrPermission), is(syscall.EROFS), is(syscall.ENOTDIR), is(syscall.ELOOP), is(syscall.ENAMETOOLONG):
+		err = storage.Mark(err, storage.ErrPermanent)
+	case is(fs.ErrNotExist):
 		err = storage.Mark(err, storage.ErrNotFound)
 	}
 	return fmt.Errorf("%s %q: %w", what, name, err)

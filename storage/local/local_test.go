@@ -200,6 +200,9 @@ func TestErrorsThatNoTryMendsArePermanent(t *testing.T) {
 			"Save": b.Save(t.Context(), "config", storage.Bytes([]byte("x"))), "Load": b.Load(t.Context(), packName, nil, 0),
 			"Remove": b.Remove(t.Context(), packName), "List": listed,
 		} {
+			if full := errno == syscall.ENOSPC || errno == syscall.EDQUOT; errors.Is(err, storage.ErrFull) != full {
+				t.Errorf("%s where the system answers %q = %v, want ErrFull: %t", what, errno, err, full)
+			}
 			if !errors.Is(err, storage.ErrPermanent) || !errors.Is(err, errno) {
 				t.Errorf("%s where the system answers %q = %v, want that and ErrPermanent", what, errno, err)
 			}

@@ -63,10 +63,15 @@ var hints = map[int]string{
 
 func (b *Backend) mark(what string, err error) error {
 	r := b.reply(err)
-	if unknown := (*tls.CertificateVerificationError)(nil); errors.As(err, &unknown) || hints[r.code] != "" {
+	switch unknown := (*tls.CertificateVerificationError)(nil); {
+	case errors.As(err, &unknown):
+		return storage.Mark(err, storage.ErrUntrusted)
+	case r.code == http.StatusUnauthorized:
+		return storage.Mark(err, storage.ErrLogin)
+	case r.code == http.StatusInsufficientStorage:
+		return storage.Mark(err, storage.ErrFull)
+	case hints[r.code] != "":
 		return storage.Mark(err, storage.ErrPermanent)
-	}
-	switch {
 	case errors.Is(err, storage.ErrPermanent): // a name that can't be one, for example
 		return err
 	case what == "save" && (r.code == http.StatusPreconditionFailed || r.code == http.StatusConflict && b.remote.create):

@@ -97,8 +97,8 @@ func TestEveryServerHasToProveWhoItIs(t *testing.T) {
 					}
 				case err == nil || !strings.Contains(err.Error(), tt.says) || passed != 0:
 					t.Errorf("Save = %v after %d requests, want an error that says %q after none", err, passed, tt.says)
-				case tt.says != "protocol version" && !errors.Is(err, storage.ErrPermanent):
-					t.Errorf("Save = %v, want ErrPermanent", err)
+				case tt.says != "protocol version" && !errors.Is(err, storage.ErrUntrusted):
+					t.Errorf("Save = %v, want ErrUntrusted", err)
 				}
 			})
 		}

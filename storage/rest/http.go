@@ -70,6 +70,9 @@ func ended(ctx context.Context, err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
+	if certificate := (*tls.CertificateVerificationError)(nil); errors.As(err, &certificate) {
+		return storage.Mark(fmt.Errorf("no secure connection: %w", err), storage.ErrUntrusted)
+	}
 	if insecure(err) {
 		return storage.Mark(fmt.Errorf("no secure connection: %w", err), storage.ErrPermanent)
 	}
@@ -78,10 +81,9 @@ func ended(ctx context.Context, err error) error {
 
 // insecure reports whether a connection was refused for what either side is, which no second try changes.
 func insecure(err error) bool {
-	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	var alert *net.OpError
-	return errors.As(err, &certificate) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) ||
+	return errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) ||
 		errors.As(err, &alert) && alert.Op == "remote error" && alert.Err.Error() != "tls: internal error" // so crypto/tls passes on what the server says
 }
 
@@ -95,14 +97,16 @@ func (b *backend) check(answer *http.Response) error {
 	case code == http.StatusNotFound:
 		return storage.Mark(err, storage.ErrNotFound)
 	case code == http.StatusUnauthorized:
-		return permanent(err, "check user and password")
+		return settled(err, "check user and password", storage.ErrLogin)
 	case code == http.StatusForbidden:
 		return permanent(fmt.Errorf("the server answers %w", errForbidden), "the user may not do this")
 	case code == http.StatusRequestedRangeNotSatisfiable:
 		return storage.Mark(err, storage.ErrShort)
 	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
 		return &storage.BusyError{After: b.after(answer.Header.Get("Retry-After")), Err: err}
-	case code == http.StatusRequestEntityTooLarge || code == http.StatusInsufficientStorage:
+	case code == http.StatusInsufficientStorage:
+		return settled(err, "its space is used up", storage.ErrFull)
+	case code == http.StatusRequestEntityTooLarge:
 		return permanent(err, "its space is used up, or the file is larger than it takes")
 	case code == http.StatusMethodNotAllowed || code == http.StatusNotImplemented:
 		return permanent(err, "check the address: this doesn't seem to be a restic REST server")
@@ -112,8 +116,11 @@ func (b *backend) check(answer *http.Response) error {
 	return err
 }
 
-func permanent(err error, hint string) error {
-	return storage.Mark(fmt.Errorf("%w: %s", err, hint), storage.ErrPermanent)
+func permanent(err error, hint string) error { return settled(err, hint, storage.ErrPermanent) }
+
+// settled is the error of an answer that no second try changes, with the sentinel that says most of it.
+func settled(err error, hint string, kind error) error {
+	return storage.Mark(fmt.Errorf("%w: %s", err, hint), kind)
 }
 
 // after returns the time that a Retry-After header tells to wait: 0 if it tells none.

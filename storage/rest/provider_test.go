@@ -71,8 +71,8 @@ func TestOnlyTheRightPasswordLetsIn(t *testing.T) {
 	save(t, at(t, s.Location, settings.Values{"user": "user", "password": "right horse"}), packName, []byte("x"))
 	for _, b := range []storage.Backend{at(t, s.Location, nil), at(t, "rest:http://user:wrong-horse@"+place, nil)} {
 		for what, err := range everyCall(t, b) {
-			if !errors.Is(err, storage.ErrPermanent) || !strings.Contains(err.Error(), "check user and password") {
-				t.Errorf("%s with a wrong password = %v, want ErrPermanent that says so", what, err)
+			if !errors.Is(err, storage.ErrLogin) || !strings.Contains(err.Error(), "check user and password") {
+				t.Errorf("%s with a wrong password = %v, want ErrLogin that says so", what, err)
 			}
 			if strings.Contains(err.Error(), "horse") {
 				t.Errorf("%s = %v, which shows the password", what, err)
@@ -121,6 +121,9 @@ func TestOnlyAServerThatProvesItsNameIsTalkedTo(t *testing.T) {
 			err := at(t, s.Location, tt.beside).Save(t.Context(), "config", storage.Bytes([]byte("x")))
 			if tt.want == "" && err != nil {
 				t.Errorf("Save = %v", err)
+			}
+			if aboutTheirs := strings.Contains(tt.says, "client") || tt.says == "TLS 1.0"; tt.want != "" && errors.Is(err, storage.ErrUntrusted) == aboutTheirs {
+				t.Errorf("Save = %v, want ErrUntrusted just where it is the certificate of the server", err)
 			}
 			if tt.want != "" && (!errors.Is(err, storage.ErrPermanent) || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("Save = %v, want ErrPermanent that says %q", err, tt.want)

@@ -223,8 +223,8 @@ func TestAnAnswerTellsWhatCanBeDone(t *testing.T) {
 		want   error
 		says   string
 	}{
-		{401, storage.ErrPermanent, "password"}, {403, storage.ErrPermanent, "may not"}, {404, storage.ErrNotFound, "404"},
-		{413, storage.ErrPermanent, "space"}, {507, storage.ErrPermanent, "space"}, {405, storage.ErrPermanent, "address"},
+		{401, storage.ErrLogin, "password"}, {403, storage.ErrPermanent, "may not"}, {404, storage.ErrNotFound, "404"},
+		{413, storage.ErrPermanent, "space"}, {507, storage.ErrFull, "space"}, {405, storage.ErrPermanent, "address"},
 		{301, storage.ErrPermanent, "address"}, {416, storage.ErrShort, "416"}, {500, nil, "500"}, {502, nil, "502"},
 	} {
 		b := answering(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(tt.status) })

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -46,6 +47,13 @@ var hints = map[string]string{
 	"NotImplemented":               "the server can't do this",
 }
 
+// kinds are the sentinels that say more of an error than that it is permanent.
+var kinds = map[string]error{
+	"InvalidAccessKeyId": storage.ErrLogin, "XAdminUserNotFound": storage.ErrLogin, "SignatureDoesNotMatch": storage.ErrLogin,
+	"InvalidToken": storage.ErrLogin, "InvalidTokenId": storage.ErrLogin,
+	"QuotaExceeded": storage.ErrFull, "XMinioStorageFull": storage.ErrFull, "StorageFull": storage.ErrFull,
+}
+
 // code is the server's word for an error; "" if no server said it.
 func code(err error) string {
 	var answer minio.ErrorResponse
@@ -70,12 +78,14 @@ func (b *Backend) explain(err error) error {
 		err = storage.Mark(err, storage.ErrNotFound)
 	}
 	if hint := hints[answer.Code]; hint != "" {
-		return storage.Mark(fmt.Errorf("bucket %q: %s: %w", b.bucket, hint, err), storage.ErrPermanent)
+		return storage.Mark(fmt.Errorf("bucket %q: %s: %w", b.bucket, hint, err), cmp.Or(kinds[answer.Code], storage.ErrPermanent))
 	}
 	switch answer.StatusCode {
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusPermanentRedirect: // to HEAD, without a code
 		err = storage.Mark(fmt.Errorf("%s: %w", hints["PermanentRedirect"], err), storage.ErrPermanent)
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusInsufficientStorage:
+	case http.StatusInsufficientStorage:
+		err = storage.Mark(err, storage.ErrFull)
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		if answer.Code != "ExpiredToken" {
 			err = storage.Mark(err, storage.ErrPermanent)
 		}
@@ -88,7 +98,7 @@ func unsent(err error) error {
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &certificate):
-		return storage.Mark(fmt.Errorf("the server's certificate isn't trusted: check the server's name, or give the certificate of its authority: %w", err), storage.ErrPermanent)
+		return storage.Mark(fmt.Errorf("the server's certificate isn't trusted: check the server's name, or give the certificate of its authority: %w", err), storage.ErrUntrusted)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return storage.Mark(fmt.Errorf("the server doesn't speak TLS: write http:// before its name if that is right: %w", err), storage.ErrPermanent)
 	}

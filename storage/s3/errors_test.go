@@ -108,7 +108,7 @@ func TestOnlyAServerWithATrustedCertificateIsSpokenTo(t *testing.T) {
 	} {
 		b := open(t, "s3:https://"+startTLS(t, c.config)+"/bucket", with(anybody, "ca-certificate", c.ca))
 		err := b.Save(t.Context(), "config", storage.Bytes([]byte("x")))
-		if c.fine && err != nil || !c.fine && (!errors.Is(err, storage.ErrPermanent) || !strings.Contains(err.Error(), "certificate")) {
+		if c.fine && err != nil || !c.fine && (!errors.Is(err, storage.ErrUntrusted) || !strings.Contains(err.Error(), "certificate")) {
 			t.Errorf("Save with %s = %v, fine %t", what, err, c.fine)
 		}
 	}
@@ -164,14 +164,15 @@ func TestAListingThatGoesRoundInACircleEnds(t *testing.T) {
 
 func TestWhatTheServerRefusesForGoodIsPermanent(t *testing.T) {
 	for _, c := range []struct {
-		status    int
-		code      string
-		permanent bool
+		status int
+		code   string
+		want   error // nil: it may pass
 	}{
-		{403, "AccessDenied", true}, {403, "RequestTimeTooSkewed", true}, {400, "InvalidStorageClass", true}, {405, "MethodNotAllowed", true},
-		{507, "XMinioStorageFull", true}, {301, "PermanentRedirect", true}, {403, "SomethingNew", true},
-		{400, "RequestTimeout", false}, {400, "ExpiredToken", false}, {400, "IncompleteBody", false}, {409, "ConditionalRequestConflict", false},
-		{500, "InternalError", false}, {503, "SlowDown", false}, {429, "TooManyRequests", false},
+		{403, "AccessDenied", storage.ErrPermanent}, {403, "RequestTimeTooSkewed", storage.ErrPermanent}, {400, "InvalidStorageClass", storage.ErrPermanent}, {405, "MethodNotAllowed", storage.ErrPermanent},
+		{507, "XMinioStorageFull", storage.ErrFull}, {507, "SomethingNew", storage.ErrFull}, {403, "QuotaExceeded", storage.ErrFull},
+		{403, "InvalidAccessKeyId", storage.ErrLogin}, {403, "SignatureDoesNotMatch", storage.ErrLogin}, {301, "PermanentRedirect", storage.ErrPermanent}, {403, "SomethingNew", storage.ErrPermanent},
+		{400, "RequestTimeout", nil}, {400, "ExpiredToken", nil}, {400, "IncompleteBody", nil}, {409, "ConditionalRequestConflict", nil},
+		{500, "InternalError", nil}, {503, "SlowDown", nil}, {429, "TooManyRequests", nil},
 	} {
 		body := fmt.Sprintf("<Error><Code>%s</Code><Message>some words</Message></Error>", c.code)
 		b := open(t, location(answering(t, c.status, body), "repo"), with(anybody, "region", "x"))
@@ -179,8 +180,8 @@ func TestWhatTheServerRefusesForGoodIsPermanent(t *testing.T) {
 			if call == "Stat" || call == "Save" {
 				continue // HEAD has no body to say the code in
 			}
-			if err == nil || errors.Is(err, storage.ErrPermanent) != c.permanent || errors.Is(err, storage.ErrExists) {
-				t.Errorf("%s refused with %d %s = %v, want permanent: %t", call, c.status, c.code, err, c.permanent)
+			if err == nil || errors.Is(err, storage.ErrPermanent) != (c.want != nil) || c.want != nil && !errors.Is(err, c.want) || errors.Is(err, storage.ErrExists) {
+				t.Errorf("%s refused with %d %s = %v, want %v", call, c.status, c.code, err, c.want)
 			}
 		}
 	}

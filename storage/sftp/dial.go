@@ -146,7 +146,7 @@ func explain(err error) error {
 	case strings.Contains(err.Error(), "no common public key signature algorithm"):
 		return storage.Mark(fmt.Errorf("%w: what is old and unsafe isn't used; a key of another kind may do", err), storage.ErrPermanent)
 	case strings.Contains(err.Error(), "unable to authenticate"): // the client has no error of a type for it
-		return storage.Mark(fmt.Errorf("%w: check the user, and the private key, agent or password", err), storage.ErrPermanent)
+		return storage.Mark(fmt.Errorf("%w: check the user, and the private key, agent or password", err), storage.ErrLogin)
 	case strings.Contains(err.Error(), "subsystem request failed"):
 		return storage.Mark(fmt.Errorf("%w: the server offers no SFTP to this user", err), storage.ErrPermanent)
 	}

@@ -79,7 +79,7 @@ func (h hosts) checked() ssh.HostKeyCallback {
 		default:
 			err = fmt.Errorf("the key %s of the server %s: %w", print, host, err)
 		}
-		return storage.Mark(err, storage.ErrPermanent)
+		return storage.Mark(err, storage.ErrHostKey)
 	}
 }
 

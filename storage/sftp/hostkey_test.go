@@ -28,6 +28,9 @@ func refused(t *testing.T, s *servers.OwnSSH, err error, says string) {
 	if !errors.Is(err, storage.ErrPermanent) || !strings.Contains(err.Error(), says) {
 		t.Errorf("Stat = %v, want ErrPermanent that says %q", err, says)
 	}
+	if old := strings.Contains(err.Error(), "no common algorithm"); errors.Is(err, storage.ErrHostKey) == old {
+		t.Errorf("Stat = %v, want ErrHostKey just where it is the key of the server", err)
+	}
 	if n := s.Logins(); n > 0 {
 		t.Errorf("a server that isn't to be trusted got %d attempts to log in", n)
 	}

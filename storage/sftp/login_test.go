@@ -44,8 +44,8 @@ func TestOnlyTheRightPasswordLetsIn(t *testing.T) {
 		for _, wrong := range []settings.Values{{"password": "wrong horse"}, nil} {
 			b := open(t, own(s, wrong))
 			_, err := b.Stat(t.Context(), "config")
-			if !errors.Is(err, storage.ErrPermanent) || !strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "horse") {
-				t.Errorf("Stat with a wrong password = %v, want ErrPermanent that says so", err)
+			if !errors.Is(err, storage.ErrLogin) || !strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "horse") {
+				t.Errorf("Stat with a wrong password = %v, want ErrLogin that says so", err)
 			}
 		}
 	}

@@ -196,7 +196,7 @@ func full(c *conn, dir string, size int64, reason error) error {
 	if err != nil || disk.Bavail*disk.Frsize >= uint64(size) {
 		return reason
 	}
-	return storage.Mark(fmt.Errorf("%w: the disk of the server is full", reason), storage.ErrPermanent)
+	return storage.Mark(fmt.Errorf("%w: the disk of the server is full", reason), storage.ErrFull)
 }
 
 // discard removes what a failed Save made, and returns the reason. Over a connection that is broken it can't: Sweep does it later.

@@ -172,7 +172,9 @@ func fail(what, name string, err error) error {
 		err = storage.Mark(err, storage.ErrNotFound)
 	case errors.Is(err, fs.ErrPermission):
 		err = storage.Mark(fmt.Errorf("%w: the server lets its user not do this there", err), storage.ErrPermanent)
-	case errors.As(err, &status) && (status.Code == noSuchOperation || status.Code == noSpace || status.Code == noQuota):
+	case errors.As(err, &status) && (status.Code == noSpace || status.Code == noQuota):
+		err = storage.Mark(err, storage.ErrFull)
+	case errors.As(err, &status) && status.Code == noSuchOperation:
 		err = storage.Mark(err, storage.ErrPermanent)
 	}
 	return fmt.Errorf("%s %q: %w", what, name, err)

@@ -352,8 +352,8 @@ func TestAFullDiskIsToldFromAPassingTrouble(t *testing.T) {
 	t.Cleanup(func() { _ = syscall.Unmount(s.Dir, syscall.MNT_DETACH) })
 	b := open(t, at(s, s.Dir))
 	err := b.Save(t.Context(), packName, storage.Bytes(make([]byte, 4<<20)))
-	if !errors.Is(err, storage.ErrPermanent) || !strings.Contains(err.Error(), "full") {
-		t.Errorf("Save on a full disk = %v, want ErrPermanent that says full", err)
+	if !errors.Is(err, storage.ErrFull) || !strings.Contains(err.Error(), "full") {
+		t.Errorf("Save on a full disk = %v, want ErrFull that says full", err)
 	}
 	save(t, b, packName, bytes.Repeat([]byte("x"), 500_000))
 }

@@ -17,22 +17,37 @@ const (
 	deletePending   = 0xC0000056 // it goes when the last one has closed it
 	isFolder        = 0xC00000BA
 	noFolder        = 0xC0000103
+	noSpace         = 0xC000007F
+	noQuota         = 0xC0000044
+	writeProtected  = 0xC00000A2
+	noShare         = 0xC00000CC
 )
 
 // hints say what to check where another try is of no use.
 var hints = map[uint32]string{
-	0xC000006D: "the credentials are wrong",
-	0xC000006E: "the account is restricted: check the credentials",
-	0xC0000070: "the account may not log in from this machine: check the credentials",
-	0xC0000071: "the password has expired: check the credentials",
-	0xC0000072: "the account is disabled: check the credentials",
-	0xC0000193: "the account has expired: check the credentials",
-	0xC0000224: "the password has to be changed first: check the credentials",
-	0xC0000234: "the account is locked out: check the credentials",
-	0xC000007F: "the disk of the server is full",
-	0xC0000044: "the quota of the user is used up",
-	0xC00000A2: "the disk of the server is write-protected",
-	0xC00000CC: "the server has no share of that name",
+	0xC000006D:     "the credentials are wrong",
+	0xC000006E:     "the account is restricted: check the credentials",
+	0xC0000070:     "the account may not log in from this machine: check the credentials",
+	0xC0000071:     "the password has expired: check the credentials",
+	0xC0000072:     "the account is disabled: check the credentials",
+	0xC0000193:     "the account has expired: check the credentials",
+	0xC0000224:     "the password has to be changed first: check the credentials",
+	0xC0000234:     "the account is locked out: check the credentials",
+	noSpace:        "the disk of the server is full",
+	noQuota:        "the quota of the user is used up",
+	writeProtected: "the disk of the server is write-protected",
+	noShare:        "the server has no share of that name",
+}
+
+// kind is the sentinel that says most of an answer with a hint.
+func kind(code uint32) error {
+	switch code {
+	case noSpace, noQuota:
+		return storage.ErrFull
+	case writeProtected, noShare:
+		return storage.ErrPermanent
+	}
+	return storage.ErrLogin
 }
 
 // status is what the server answered; 0 if the error isn't an answer.
@@ -67,7 +82,7 @@ func mark(what string, err error) error {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrExists), errors.Is(err, storage.ErrPermanent):
 		return err
 	case hints[code] != "":
-		return storage.Mark(fmt.Errorf("%w (%s)", err, hints[code]), storage.ErrPermanent)
+		return storage.Mark(fmt.Errorf("%w (%s)", err, hints[code]), kind(code))
 	case errors.Is(err, fs.ErrPermission):
 		return storage.Mark(fmt.Errorf("%w (the rights of the user don't allow it)", err), storage.ErrPermanent)
 	case what == "save":

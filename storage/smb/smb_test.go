@@ -148,29 +148,29 @@ func TestWrongCredentialsArePermanentAndNoSecretIsShown(t *testing.T) {
 	s := servers.StartSMB(t)
 	v := at(s, "repo")
 	v["password"] = "wrong-secret"
-	wantPermanent(t, open(t, v, env()), "credentials")
+	wantPermanent(t, open(t, v, env()), storage.ErrLogin, "credentials")
 }
 
 func TestAShareThatIsNotThereIsNotAnEmptyOne(t *testing.T) {
 	s := servers.StartSMB(t)
 	v := at(s, "repo")
 	v["share"] = "none"
-	wantPermanent(t, open(t, v, env()), "no share of that name")
+	wantPermanent(t, open(t, v, env()), storage.ErrPermanent, "no share of that name")
 	if err := listing(t, open(t, at(s, "none"), env()), "data"); err == nil {
 		t.Error("List in a folder that isn't there = nil error")
 	}
 }
 
-// wantPermanent fails the test unless each call ends with ErrPermanent, a hint and no secret.
-func wantPermanent(t *testing.T, b storage.Backend, hint string) {
+// wantPermanent fails the test unless each call ends with a kind of ErrPermanent, a hint and no secret.
+func wantPermanent(t *testing.T, b storage.Backend, kind error, hint string) {
 	t.Helper()
 	_, statErr := b.Stat(t.Context(), "config")
 	for what, err := range map[string]error{
 		"Save": b.Save(t.Context(), "config", storage.Bytes([]byte("x"))), "Stat": statErr, "List": listing(t, b, "data"),
 		"Load": b.Load(t.Context(), "config", make([]byte, 1), 0), "Remove": b.Remove(t.Context(), "config"),
 	} {
-		if !errors.Is(err, storage.ErrPermanent) || !strings.Contains(err.Error(), hint) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s = %v, want ErrPermanent that says %q and shows no secret", what, err, hint)
+		if !errors.Is(err, storage.ErrPermanent) || !errors.Is(err, kind) || !strings.Contains(err.Error(), hint) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s = %v, want %q that says %q and shows no secret", what, err, kind, hint)
 		}
 	}
 }

@@ -23,7 +23,7 @@ const (
 	None       Fault = ""
 	Refuse     Fault = "refuse"      // any call: an error, and no effect
 	LostAnswer Fault = "lost answer" // Save, Remove: it took effect, and an error all the same
-	NoSpace    Fault = "no space"    // Save: ErrPermanent, as of a full disk
+	NoSpace    Fault = "no space"    // Save: ErrFull, as of a full disk
 	ShortRead  Fault = "short read"  // Load: half of the bytes, and ErrShort
 	CutList    Fault = "cut list"    // List: the first half of the files, then an error
 	Late       Fault = "late"        // any call: after a delay

@@ -78,7 +78,7 @@ func (f *Faulty) Save(ctx context.Context, name string, body storage.Body) error
 func (f *Faulty) save(ctx context.Context, c Call, body storage.Body) (done bool, err error) {
 	switch c.Fault {
 	case NoSpace:
-		return false, fmt.Errorf("%w: %w", c.injected(), storage.Mark(syscall.ENOSPC, storage.ErrPermanent))
+		return false, fmt.Errorf("%w: %w", c.injected(), storage.Mark(syscall.ENOSPC, storage.ErrFull))
 	case TornWrite:
 		half := storage.Body{Size: body.Size / 2, Open: func() io.Reader { return io.LimitReader(body.Open(), body.Size/2) }}
 		if err := f.next.Save(ctx, c.Name, half); err != nil {

@@ -1,6 +1,7 @@
 package webdav
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ var hints = map[int]string{
 	http.StatusNetworkAuthenticationRequired: "the network wants a login",
 }
 
+// kinds are the sentinels that say more of such an answer.
+var kinds = map[int]error{http.StatusUnauthorized: storage.ErrLogin, http.StatusInsufficientStorage: storage.ErrFull}
+
 // fail is the error of an operation on a file, made to wrap the sentinel of storage that fits.
 func fail(what, name string, err error) error {
 	return fmt.Errorf("%s %q: %w", what, name, mark(what, err))
@@ -33,13 +37,13 @@ func mark(what string, err error) error {
 	var unknown *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &unknown):
-		return storage.Mark(fmt.Errorf("%w (if the server's certificate is signed by an authority of your own, give that as ca-certificate)", err), storage.ErrPermanent)
+		return storage.Mark(fmt.Errorf("%w (if the server's certificate is signed by an authority of your own, give that as ca-certificate)", err), storage.ErrUntrusted)
 	case !errors.As(err, &answer):
 		return err
 	case answer.folder && what != "save":
 		return storage.Mark(err, storage.ErrNotFound)
 	case hints[answer.status] != "":
-		return storage.Mark(fmt.Errorf("%w (%s)", err, hints[answer.status]), storage.ErrPermanent)
+		return storage.Mark(fmt.Errorf("%w (%s)", err, hints[answer.status]), cmp.Or(kinds[answer.status], storage.ErrPermanent))
 	case answer.after > 0:
 		return &storage.BusyError{After: answer.after, Err: err}
 	case answer.status == http.StatusNotFound && what == "save":

@@ -157,6 +157,16 @@ func TestALoadThatIsCutIsAnErrorOrRight(t *testing.T) {
 	}
 }
 
+func TestAServerWithoutSpaceIsFull(t *testing.T) {
+	b := breakable(t)
+	b.let(func(*http.Request) servers.Fault {
+		return servers.Fault{Kind: servers.Refuse, Status: http.StatusInsufficientStorage}
+	})
+	if err := b.broken.Save(t.Context(), "config", storage.Bytes([]byte("x"))); !errors.Is(err, storage.ErrFull) {
+		t.Errorf("Save = %v, want ErrFull", err)
+	}
+}
+
 func TestNothingIsRepeatedByTheAdapterAndAStormIsOverByTheWrapper(t *testing.T) {
 	t.Parallel()
 	b := breakable(t)
@@ -292,8 +302,8 @@ func TestTLSIsVerified(t *testing.T) {
 		if tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: Save = %v, want one that says %q", name, err, tt.says)
 		}
-		if tt.says != "" && tt.says != "protocol version" && !errors.Is(err, storage.ErrPermanent) {
-			t.Errorf("%s: Save = %v, want ErrPermanent", name, err)
+		if tt.says != "" && tt.says != "protocol version" && !errors.Is(err, storage.ErrUntrusted) {
+			t.Errorf("%s: Save = %v, want ErrUntrusted", name, err)
 		}
 		if tt.says != "" && tt.server.Requests.Load() != 0 {
 			t.Errorf("%s: %d requests were sent", name, tt.server.Requests.Load())

@@ -143,8 +143,8 @@ func TestWrongCredentialsArePermanentAndNoSecretIsShown(t *testing.T) {
 		"Save": b.Save(t.Context(), "config", storage.Bytes([]byte("x"))), "Stat": statErr, "List": listing(t, b, "data"),
 		"Load": b.Load(t.Context(), "config", make([]byte, 1), 0), "Remove": b.Remove(t.Context(), "config"),
 	} {
-		if !errors.Is(err, storage.ErrPermanent) || !strings.Contains(err.Error(), "credentials") || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s with wrong credentials = %v, want ErrPermanent that tells to check them and shows no secret", what, err)
+		if !errors.Is(err, storage.ErrLogin) || !strings.Contains(err.Error(), "credentials") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s with wrong credentials = %v, want ErrLogin that tells to check them and shows no secret", what, err)
 		}
 	}
 }

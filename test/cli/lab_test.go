@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +159,9 @@ func (o outcome) want(t *testing.T, code int, says ...string) {
 	}
 }
 
+// message is the last line but for the hint: what went wrong, with its code.
+var message = regexp.MustCompile(`^backstay: .* \(BST-\d{4}\)$`)
+
 func (o outcome) wantHint(t *testing.T) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(o.stderr), "\n")
@@ -165,8 +169,8 @@ func (o outcome) wantHint(t *testing.T) {
 	for n > 2 && strings.HasPrefix(lines[n-1], "  backstay ") {
 		n--
 	}
-	if n < 2 || !strings.HasPrefix(lines[n-2], "backstay: ") || !strings.HasPrefix(lines[n-1], "Hint: ") {
-		t.Errorf("%v\nwhich does not end with a message and a hint", o)
+	if n < 2 || !message.MatchString(lines[n-2]) || !strings.HasPrefix(lines[n-1], "Hint: ") {
+		t.Errorf("%v\nwhich does not end with a message, its code and a hint", o)
 	}
 }
 

@@ -86,7 +86,7 @@ func TestWhatMakesNoSenseIsRefusedAndChangesNothing(t *testing.T) {
 		"a file not in the snapshot":      {1, []string{`"/nothing"`, "not found"}, []string{"dump", "latest", "/nothing"}},
 		"a broken pattern":                {2, []string{`"["`, "pattern"}, []string{"restore", "latest", "--target", "out", "--include", "["}},
 		"an unknown flag":                 {2, []string{"backup", "--frob"}, []string{"backup", "--frob", "src"}},
-		"an unknown command":              {2, []string{`"snapshot"`, "snapshots"}, []string{"snapshot"}},
+		"an unknown command":              {2, []string{`"snapshotz"`, "snapshots"}, []string{"snapshotz"}},
 		"forget of everything":            {2, []string{"by rules", "by ids"}, []string{"forget"}},
 		"a time that is none":             {2, []string{`"soon"`, "2026-"}, []string{"backup", "--time", "soon", "src"}},
 		"a type of backup that is none":   {2, []string{`"half"`, "full, incremental or differential"}, []string{"backup", "--type", "half", "src"}},
@@ -123,7 +123,7 @@ func TestAPasswordCommandThatFailsIsNamedWithoutItsArguments(t *testing.T) {
 func TestWithJSONTheLastLineOfAnErrorIsForPrograms(t *testing.T) {
 	r := enter(t)
 	o := r.run(t, "snapshots", "-r", "nowhere", "--json")
-	const want = `{"message_type":"exit_error","code":10,"message":"repository \"nowhere\": open repository: there is no repository","hint":"`
+	const want = `{"message_type":"exit_error","code":10,"error":"BST-2002","message":"repository \"nowhere\": open repository: there is no repository","hint":"`
 	if o.code != 10 || !strings.HasPrefix(o.stderr, want) || o.stdout != "" {
 		t.Errorf("%v\nwant it to begin with %s", o, want)
 	}

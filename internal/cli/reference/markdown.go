@@ -47,7 +47,7 @@ func quoted(text string) string {
 		return code(text)
 	}
 	text = strings.Trim(text, "'")
-	if topic, ok := strings.CutPrefix(text, "backstay help "); ok {
+	if topic, ok := strings.CutPrefix(text, "backstay help "); ok && !strings.HasPrefix(topic, "BST-") { // which have no page: errors.md has them all
 		return "[" + code(text) + "](" + topic + ".md)"
 	}
 	return code(text)

@@ -15,7 +15,7 @@ func pages(root *cobra.Command) map[string]string {
 	var add func(cmd *cobra.Command)
 	add = func(cmd *cobra.Command) {
 		for _, sub := range cmd.Commands() {
-			if sub.Name() == "help" {
+			if sub.Name() == "help" || sub.Hidden {
 				continue
 			}
 			all[fileOf(sub)] = command(sub)
@@ -86,7 +86,7 @@ func related(cmd *cobra.Command) (found []*cobra.Command) {
 	}
 	found = append(found, cmd.Commands()...)
 	for _, other := range cmd.Parent().Commands() {
-		if other != cmd && other.GroupID == cmd.GroupID {
+		if other != cmd && other.GroupID == cmd.GroupID && !other.Hidden {
 			found = append(found, other)
 		}
 	}
@@ -105,7 +105,7 @@ func list(root *cobra.Command) string {
 	for _, group := range append(root.Groups(), &cobra.Group{Title: "Topics:"}) {
 		fmt.Fprintf(&b, "\n## %s\n\n", strings.TrimSuffix(group.Title, ":"))
 		for _, cmd := range root.Commands() {
-			if cmd.GroupID != group.ID {
+			if cmd.GroupID != group.ID || cmd.Hidden {
 				continue
 			}
 			b.WriteString(item(cmd))

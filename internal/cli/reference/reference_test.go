@@ -69,7 +69,7 @@ func TestTheListShowsWhatTheHelpShows(t *testing.T) {
 	if err := root.Help(); err != nil {
 		t.Fatal(err)
 	}
-	commands := regexp.MustCompile(`(?m)^  ([a-z]+|backstay [a-z-]+) +[A-Z]`)
+	commands := regexp.MustCompile(`(?m)^  ([a-z-]+|backstay [a-z-]+) +[A-Z]`)
 	found := commands.FindAllStringSubmatch(help.String(), -1)
 	for _, c := range found {
 		name := "backstay " + strings.ReplaceAll(c[1], "backstay ", "help ")
