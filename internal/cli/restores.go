@@ -160,9 +160,10 @@ func (s asker) changes(ctx context.Context, r client.Request) error {
 			return err
 		}
 		var c change
-		switch err := json.Unmarshal(item, &c); {
-		case err != nil:
+		if err := json.Unmarshal(item, &c); err != nil {
 			return err
+		}
+		switch {
 		case s.flags.json:
 			err = s.printJSON(item)
 		case c.Reason != "":
