@@ -65,7 +65,8 @@ func azure(v settings.Values) (remote, error) {
 				return nil, err
 			}
 			shared := fshttp.NewTransport(ctx) // the one that the backend is going to use
-			shared.Transport.DialContext, shared.Transport.Proxy, shared.Transport.TLSClientConfig = t.DialContext, nil, t.TLSClientConfig
+			t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = shared.TLSHandshakeTimeout, shared.ResponseHeaderTimeout
+			sendBy(shared.Transport, letGo{t})
 			shared.SetRequestFilter(func(req *http.Request) { prepareAzure(req, authorized) })
 			return ctx, nil
 		},
