@@ -271,7 +271,7 @@ func (a *App) removeSnapshot(ctx context.Context, s backstay.Snapshot) (err erro
 	if err != nil {
 		return err
 	}
-	r, err := a.openRepository(ctx, s.Repository, openOptions{})
+	r, err := a.openRepository(ctx, s.Repository, openOptions{patience: personPatience})
 	if err != nil {
 		return storageError(err)
 	}

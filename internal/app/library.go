@@ -130,7 +130,7 @@ func (rd *reading) enter(ctx context.Context, record backstay.Repository, p Plac
 	}
 	defer func() { <-v.turn }()
 	if v.r == nil {
-		if v.r, err = rd.a.openAt(ctx, record, p, password, openOptions{}); err != nil {
+		if v.r, err = rd.a.openAt(ctx, record, p, password, openOptions{patience: personPatience}); err != nil {
 			return err
 		}
 	}

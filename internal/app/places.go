@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/guard"
@@ -32,7 +33,11 @@ type Place struct {
 	Guard    *guard.Guard // nil where everything on this machine may be used
 	Upload   string       // rates, as people write them
 	Download string
+	Patience time.Duration // how long what fails is tried again; by default long enough for a night's backup
 }
+
+// personPatience is that of somebody who waits for an answer.
+const personPatience = 20 * time.Second
 
 // Places are the kinds of storages and sources there are. Whoever puts the application together hands them to it.
 type Places interface {

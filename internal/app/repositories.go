@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/engine/repo"
@@ -114,6 +115,7 @@ func (a *App) newRepositoryPassword() string {
 }
 
 func (a *App) initOrOpen(ctx context.Context, p Place, password string, adopt bool) (*repo.Repo, error) {
+	p.Patience = personPatience
 	b, connections, err := a.Places.OpenStorage(p)
 	if err != nil {
 		return nil, err
@@ -142,6 +144,7 @@ type openOptions struct {
 	compression string // of new data
 	upload      string // the plan's own limit, as people write it
 	progress    progress.Func
+	patience    time.Duration // with a storage that isn't there, as Place has it
 }
 
 // openRepository opens a stored repository. Who may have it opened was asked before.
@@ -177,6 +180,7 @@ func (a *App) openAt(ctx context.Context, r backstay.Repository, p Place, passwo
 	if how.upload != "" {
 		p.Upload = how.upload
 	}
+	p.Patience = how.patience
 	b, connections, err := a.Places.OpenStorage(p)
 	if err != nil {
 		return nil, err

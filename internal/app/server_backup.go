@@ -50,7 +50,7 @@ func (a *App) ServerBackups(ctx context.Context, who backstay.Actor) (all []Serv
 	if err != nil || repository == "" {
 		return nil, err
 	}
-	r, err := a.openRepository(ctx, repository, openOptions{})
+	r, err := a.openRepository(ctx, repository, openOptions{patience: personPatience})
 	if err != nil {
 		return nil, storageError(err)
 	}

@@ -143,6 +143,7 @@ const enoughEntries = 20
 
 // firstEntries returns the paths of the first entries of a source.
 func (a *App) firstEntries(ctx context.Context, p Place) (found []string, err error) {
+	p.Patience = personPatience
 	src, _, err := a.Places.OpenSource(p, source.Part{}, func(string) {})
 	if err != nil {
 		return nil, err

@@ -115,6 +115,7 @@ func (a *App) TestStorage(ctx context.Context, who backstay.Actor, id string) (r
 	if err != nil {
 		return result, err
 	}
+	p.Patience = personPatience
 	b, _, err := a.Places.OpenStorage(p)
 	if err == nil {
 		result, err = a.probe(ctx, b)

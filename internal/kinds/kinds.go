@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/internal/doctor"
@@ -59,6 +60,8 @@ type Options struct {
 	// Guard is for locations that people give who only reach this machine over the network: it says which addresses may be connected
 	// to, and settings that name files and programs of this machine are refused. Nil: the user is at this machine.
 	Guard *guard.Guard
+	// Patience is how long what fails is tried again, and what stands still is waited for. By default as long as the options of retry have it.
+	Patience time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -69,6 +72,10 @@ func (o Options) withDefaults() Options {
 		o.Rand = rand.Reader
 	}
 	return o
+}
+
+func (o Options) retry() retry.Options {
+	return retry.Options{Report: o.Retried, Clock: o.Clock, Rand: o.Rand, Total: o.Patience, Stall: o.Patience}
 }
 
 // dial makes the connections of an adapter.
@@ -112,7 +119,7 @@ func Open(location string, opt Options) (*metrics.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b = retry.New(b, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand})
+	b = retry.New(b, opt.retry())
 	b = limit.New(b, limit.Options{Upload: opt.Upload, Download: opt.Download, Clock: opt.Clock})
 	return metrics.New(b, opt.Clock), nil
 }
@@ -130,7 +137,7 @@ func Browse(location string, opt Options) (storage.Browser, error) {
 		return nil, unknown("folders of %q can't be backed up from there", scheme)
 	}
 	limited := limit.New(b, limit.Options{Download: opt.Download, Clock: opt.Clock})
-	return retry.NewBrowser(limitedBrowser{browser, limited}, retry.Options{Report: opt.Retried, Clock: opt.Clock, Rand: opt.Rand}), nil
+	return retry.NewBrowser(limitedBrowser{browser, limited}, opt.retry()), nil
 }
 
 // limitedBrowser is a browser whose downloads are limited.

@@ -20,7 +20,7 @@ type places struct {
 }
 
 func (p places) options(at app.Place) (opt kinds.Options, err error) {
-	opt = kinds.Options{Settings: at.Settings, Clock: p.clock, Rand: p.rand, Guard: at.Guard}
+	opt = kinds.Options{Settings: at.Settings, Clock: p.clock, Rand: p.rand, Guard: at.Guard, Patience: at.Patience}
 	if at.Upload != "" {
 		if opt.Upload, err = limit.ParseRate(at.Upload, 1024); err != nil {
 			return opt, err
@@ -86,7 +86,7 @@ func (p places) OpenStorage(at app.Place) (storage.Backend, int, error) {
 func (p places) LocalPath(at app.Place) (string, bool) { return kinds.LocalPath(at.Location) }
 
 func (p places) OpenSource(at app.Place, part source.Part, notice func(string)) (source.Source, []string, error) {
-	return kinds.OpenSource(at.Kind, at.Settings, part, kinds.Options{Clock: p.clock, Rand: p.rand, Guard: at.Guard}, notice)
+	return kinds.OpenSource(at.Kind, at.Settings, part, kinds.Options{Clock: p.clock, Rand: p.rand, Guard: at.Guard, Patience: at.Patience}, notice)
 }
 
 // OpenTarget returns a folder of this machine that files are restored to.
