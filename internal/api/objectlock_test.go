@@ -16,12 +16,19 @@ import (
 	"github.com/backstay/backstay/test/servers"
 )
 
-// pass lets time pass in steps that are no jumps of the clock.
-func (c *ahead) pass(d time.Duration) {
+// pass lets time pass in steps that are no jumps of the clock, and not while runs are at work: they would take it for a storage that
+// doesn't answer.
+func (c *ahead) pass(t *testing.T, d time.Duration, watcher *servertest.Client) {
+	t.Helper()
 	const step = 20 * time.Minute
 	for ; d > 0; d -= step {
 		c.by.Add(int64(min(d, step)))
 		time.Sleep(150 * time.Millisecond)
+		soon(t, "the end of what was due", func() bool {
+			var running struct{ Items []run }
+			watcher.Get(t, "/runs?state=running", &running)
+			return len(running.Items) == 0
+		})
 	}
 }
 
@@ -88,10 +95,14 @@ func TestObjectLockKeepsSnapshotsUntilTheirDate(t *testing.T) {
 	s.Owner.Post(t, "/repositories/"+repository.ID+"/prune", nil, nil)
 	snapshots(2)
 
-	c.pass(26 * time.Hour) // less than half of the period is left
+	var token struct{ Secret string }
+	s.Owner.Post(t, "/tokens", map[string]any{"name": "watcher", "permissions": []string{"source.read"}, "expires_at": c.Now().Add(30 * 24 * time.Hour)}, &token)
+	watcher := s.Client(t)
+	watcher.Token = token.Secret
+	c.pass(t, 26*time.Hour, watcher) // less than half of the period is left
 	s.Owner.Post(t, "/session", map[string]string{"email": "ada@example.org", "password": servertest.Password}, nil)
 	s.Owner.Post(t, "/clock/confirm", nil, nil) // should the machine have been too slow for the steps
-	c.pass(2 * time.Hour)
+	c.pass(t, 2*time.Hour, watcher)
 	soon(t, "longer locks", func() bool {
 		all = snapshots(2)
 		return all[1].KeptUntil.After(*young.KeptUntil)

@@ -171,6 +171,7 @@ func TestEachChangeIsOneLineOfTheTrail(t *testing.T) {
 	var last []route
 	for _, r := range routes(t, w.Server) {
 		switch all[r.id] = r; {
+		case r.id == "finish-identity": // where a browser comes back from another server: TestAPersonLinksAnotherServerAndSignsInByIt asks for it
 		case r.method == http.MethodGet:
 			path, _, _ := w.request(r)
 			send(ada, r, mutation{path, nil, told[r.id]})

@@ -34,6 +34,9 @@ func (a *App) PlanRestore(ctx context.Context, who backstay.Actor, want backstay
 		}
 		r = backstay.Restore{Placed: backstay.Placed{Project: s.Project, Owner: who.User}, Snapshot: s.ID, Source: s.Source, Target: want.Target, Folder: want.Folder,
 			Conflicts: want.Conflicts, State: backstay.RestorePlanning, Totals: entry.Totals{}, Result: entry.Totals{}}
+		if want.Project != "" && want.Project != s.Project {
+			return backstay.Errorf(backstay.Invalid, "the snapshot is in another project").WithHint("Leave the project out: a restore is in that of its snapshot.").OnField("project")
+		}
 		if r.Conflicts == "" {
 			r.Conflicts = "overwrite"
 		}

@@ -12,6 +12,13 @@ func (p *program) newChannel() *cobra.Command {
 			long: "Send a message by a channel that says that it is a test. It is done once the receiver has it, or says why it doesn't take it."}))
 }
 
+func (p *program) newAuditSink() *cobra.Command {
+	n := nounOf("audit-sink")
+	return p.newNoun("audit-sink", p.newKinds(n, client.AuditSinkKinds),
+		p.newDeed(n, deed{verb: "test", short: "Send an event that says that it is a test", op: client.TestAuditSink, done: says("sent a test event to audit sink %s"),
+			long: "Send an event to a receiver of the audit trail that says that it is a test. It is done once the receiver has it, or says why it doesn't take it."}))
+}
+
 func (p *program) newAlert() *cobra.Command {
 	return p.newNoun("alert", p.newDeed(nounOf("alert"), deed{verb: "acknowledge", short: "Say that you take care of an alert", op: client.Acknowledge, done: says("you take care of alert %s"),
 		long: "Say that you take care of an alert. Nobody is reminded of it from then on. It stays open until what it says is no longer so."}))

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // signIn is what a login was told by flags.
 type signIn struct {
 	email, name, fingerprint, ca string
-	claim, ticket                bool
+	claim, ticket, forgotten     bool
 }
 
 func (p *program) newLogin() *cobra.Command {
@@ -31,7 +32,8 @@ The e-mail address and the password are asked for, and a code where your account
 are taken. --password-file and --password-command give the password of the account.
 
 With --claim the first account of a new server is made, with the code that its console shows. That account may do everything. With --ticket a person who has
-none yet, or has lost it, chooses a password: the ticket is asked for, and is good once.
+none yet, or has lost it, chooses a password: the ticket is asked for, and is good once. With --forgotten one is mailed to the address of your account, if
+the server mails links.
 
 The session is kept in $XDG_CONFIG_HOME/backstay/session.json, for your eyes only. If nobody vouches for the certificate of the server its fingerprint is shown:
 compare it with what the server's console shows, since from then on just this certificate is trusted.
@@ -49,6 +51,7 @@ BACKSTAY_SERVER_CA, a PEM file, or BACKSTAY_SERVER_FINGERPRINT.`,
 	f.StringVar(&in.name, "name", "", "`name` of the person, for --claim")
 	f.BoolVar(&in.claim, "claim", false, "make the first account of a new server")
 	f.BoolVar(&in.ticket, "ticket", false, "choose a password with the ticket of 'backstay user link'")
+	f.BoolVar(&in.forgotten, "forgotten", false, "have a ticket mailed, for --ticket")
 	f.StringVar(&in.fingerprint, "fingerprint", "", "SHA-256 `fingerprint` of the server's own certificate")
 	f.StringVar(&in.ca, "ca-file", "", "PEM `FILE` with the certificates to trust instead of the system's")
 	return withCodes(cmd, 0, 1, 2, 5, 130)
@@ -70,8 +73,10 @@ func (p *program) login(ctx context.Context, args []string, in signIn) error {
 	}
 	enter := p.enter
 	switch {
-	case in.claim && in.ticket:
-		return backstay.Errorf(backstay.Invalid, "--claim and --ticket exclude each other").WithHint("--claim is for the first account, --ticket for all others.")
+	case in.claim && in.ticket, in.claim && in.forgotten, in.ticket && in.forgotten:
+		return backstay.Errorf(backstay.Invalid, "--claim, --ticket and --forgotten exclude each other").WithHint("--claim is for the first account, --ticket for all others who have a ticket, --forgotten to get one.")
+	case in.forgotten:
+		return p.forgotten(ctx, c, in, old.Email)
 	case in.claim:
 		enter = p.claim
 	case in.ticket:
@@ -207,6 +212,20 @@ func (p *program) useTicket(ctx context.Context, c *client.Client, _ signIn, _ s
 		return signed, err
 	}
 	return c.UseLink(ctx, ticket, password)
+}
+
+// forgotten has a ticket mailed.
+func (p *program) forgotten(ctx context.Context, c *client.Client, in signIn, last string) (err error) {
+	email := cmp.Or(in.email, last)
+	if email == "" {
+		if email, err = p.askLine("E-mail address"); err != nil {
+			return err
+		}
+	}
+	if err := c.Do(ctx, client.ForgotPassword, client.Request{Body: map[string]string{"email": email}}, nil); err != nil {
+		return err
+	}
+	return p.say("if %s has an account at %s, a link is on its way to it. What follows the # in it is the ticket: backstay login %s --ticket", p.name(email), c.URL(), c.URL())
 }
 
 func (p *program) newLogout() *cobra.Command {

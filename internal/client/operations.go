@@ -41,6 +41,9 @@ var (
 	StorageKinds    = Operation{http.MethodGet, "/storage-kinds"}
 	SourceKinds     = Operation{http.MethodGet, "/source-kinds"}
 	ChannelKinds    = Operation{http.MethodGet, "/channel-kinds"}
+	AuditSinkKinds  = Operation{http.MethodGet, "/audit-sink-kinds"}
+	TestAuditSink   = Operation{http.MethodPost, "/audit-sinks/{id}/test"}
+	ForgotPassword  = Operation{http.MethodPost, "/session/forgotten"}
 	TestSource      = Operation{http.MethodPost, "/sources/{id}/test"}
 	TestChannel     = Operation{http.MethodPost, "/channels/{id}/test"}
 	Acknowledge     = Operation{http.MethodPost, "/alerts/{id}/acknowledge"}
@@ -76,6 +79,6 @@ var (
 func Operations() []Operation {
 	return []Operation{Claim, SignIn, SecondFactor, Confirm, UseLink, SignOut, Profile, UpdateProfile, ChangePassword, BeginTOTP, ConfirmTOTP, RecoveryCodes, Settings, UpdateSettings,
 		Clock, ConfirmClock, StartPlan, RunLog, CancelRun, RetryRun, Verify, Prune, Scan, RevealPassword, RevealStorage, RevealSource, RecoveryKit, ExportKit, StorageKinds,
-		SourceKinds, ChannelKinds, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, ModuleSnapshots, TestStorage, Summary, PlanRestore, RestoreChanges, DecideRestore,
+		SourceKinds, ChannelKinds, AuditSinkKinds, TestAuditSink, ForgotPassword, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, ModuleSnapshots, TestStorage, Summary, PlanRestore, RestoreChanges, DecideRestore,
 		ApplyRestore, DiscardRestore, RestoreReport, CreateLink, ListPermissions, AuditEvents, VerifyAudit, SignAudit, ExportAudit, StartServerBackup, ServerBackups}
 }
