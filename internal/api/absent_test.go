@@ -3,6 +3,7 @@ package api_test
 import (
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -40,4 +41,37 @@ func TestNobodyWaitsLongForAStorageThatIsNotThere(t *testing.T) {
 			t.Errorf("POST %s = %d %s after %v", path, answer.Status, answer.Body, took)
 		}
 	}
+}
+
+// The trail says of a snapshot that could not be removed that somebody wanted it, and why it wasn't.
+func TestASnapshotThatCanNotBeRemovedIsTwoLinesOfTheTrail(t *testing.T) {
+	s := servertest.Start(t, server.Options{}).Claim(t)
+	w := newShop(t, s)
+	if r := w.start(t); r.State != "succeeded" {
+		t.Fatalf("run = %+v", r)
+	}
+	w.settle(t)
+	var snapshots struct{ Items []struct{ ID string } }
+	s.Owner.Get(t, "/snapshots", &snapshots)
+	if len(snapshots.Items) != 1 {
+		t.Fatalf("there are %d snapshots", len(snapshots.Items))
+	}
+	if err := os.Rename(w.repo, w.repo+"-elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	path := "/snapshots/" + snapshots.Items[0].ID
+	if answer := s.Owner.Ask(t, http.MethodDelete, path, nil); answer.Status < 400 {
+		t.Errorf("DELETE %s = %d without a storage", path, answer.Status)
+	}
+	var trail struct {
+		Items []struct{ Action, Result, Reason string }
+	}
+	s.Owner.Get(t, "/audit-events?action=snapshot.deleted", &trail)
+	if len(trail.Items) != 2 || trail.Items[0].Result != "failed" || trail.Items[0].Reason == "" || trail.Items[1].Result != "allowed" {
+		t.Errorf("the trail is %+v", trail.Items)
+	}
+	if err := os.Rename(w.repo+"-elsewhere", w.repo); err != nil {
+		t.Fatal(err)
+	}
+	s.Owner.Delete(t, path)
 }

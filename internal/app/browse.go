@@ -215,43 +215,50 @@ func (c *Comparison) add(d differ.Change, limit int) {
 	c.Items = append(c.Items, item)
 }
 
-// DeleteSnapshot removes a snapshot from its repository. The space of what only it needed is freed by the next prune.
+// DeleteSnapshot removes a snapshot from its repository. The space of what only it needed is freed by the next prune. The event is written
+// before, so that nothing is ever gone without one; if it can't be removed, another one says so.
 func (a *App) DeleteSnapshot(ctx context.Context, who backstay.Actor, id string) error {
-	may := func(t *task) (s backstay.Snapshot, err error) {
-		if s, err = a.Snapshots.find(t, id); err == nil {
-			err = t.allow(backstay.DeleteSnapshots, s.Scope, s.Owner)
-		}
-		if err == nil {
-			err = a.deletable(s)
-		}
-		return s, err
-	}
 	var s backstay.Snapshot
-	err := a.look(ctx, who, "snapshot.deleted", func(t *task) (err error) {
-		s, err = may(t)
-		return err
+	err := a.change(ctx, who, "snapshot.deleted", func(t *task) (err error) {
+		if s, err = a.Snapshots.find(t, id); err != nil {
+			return err
+		}
+		if err := t.allow(backstay.DeleteSnapshots, s.Scope, s.Owner); err != nil {
+			return err
+		}
+		if err := a.deletable(s); err != nil {
+			return err
+		}
+		return t.changed(s, nil)
 	})
 	if err != nil {
 		return err
 	}
 	if err := a.removeSnapshot(ctx, s); err != nil {
+		t := a.task(ctx, who, "snapshot.deleted")
+		t.on("snapshot", id, a.Snapshots.name(&s))
+		t.event.Project = s.Project
+		werr := a.DB.Write(context.WithoutCancel(ctx), func(tx *db.Tx) error {
+			t.tx = tx
+			return t.log(backstay.ResultFailed, err.Error())
+		})
+		if werr != nil {
+			return backstay.Errorf(backstay.Failed, "write the audit event of a failure: %w", errors.Join(werr, err))
+		}
 		return err
 	}
-	return a.change(ctx, who, "snapshot.deleted", func(t *task) error {
-		t.on("snapshot", id, a.Snapshots.name(&s))
-		if err := t.allow(backstay.DeleteSnapshots, s.Scope, s.Owner); err != nil {
-			return err
-		}
-		if err := db.Delete[backstay.Snapshot](ctx, t.tx, id); err != nil && !errors.Is(err, db.ErrNotFound) { // a scan may have seen it first
+	err = a.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := db.Delete[backstay.Snapshot](ctx, tx, id); err != nil && !errors.Is(err, db.ErrNotFound) { // a scan may have seen it first
 			return err
 		}
 		scan := backstay.Run{Kind: backstay.RunCatalogue} // so that searches find it no more
 		a.fill(&scan, s.Project, []string{s.Repository}, "server")
-		if err := db.Insert(ctx, t.tx, &scan); err != nil {
-			return err
-		}
-		return t.changed(s, nil)
+		return db.Insert(ctx, tx, &scan)
 	})
+	if err != nil {
+		return explain(err, "snapshot")
+	}
+	return nil
 }
 
 // deletable refuses to delete what somebody or something keeps.
