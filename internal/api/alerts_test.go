@@ -235,7 +235,7 @@ func TestAStorageAboveItsLimitOpensAnAlertAndATokenToo(t *testing.T) {
 	w.run(t, false)
 	s.Owner.Patch(t, "/storages/"+w.storage, map[string]any{"limit": 10}, nil)
 	s.Owner.Post(t, "/repositories/"+w.repository+"/scan", nil, nil)
-	soon(t, "the alert of the storage", func() bool { return len(w.alerts(t, "&open=true")) == 1 })
+	c.soon(t, "the alert of the storage", func() bool { return len(w.alerts(t, "&open=true")) == 1 })
 	var list struct {
 		Items []struct {
 			Kind    string
@@ -252,7 +252,7 @@ func TestAStorageAboveItsLimitOpensAnAlertAndATokenToo(t *testing.T) {
 	s.Owner.Patch(t, "/storages/"+w.storage, map[string]any{"limit": 0}, nil)
 	s.Owner.Post(t, "/tokens", map[string]any{"name": "Old script", "permissions": []string{"report.read"}, "expires_at": c.Now().Add(24 * time.Hour)}, nil)
 	c.by.Add(int64(5 * time.Minute)) // it looks around
-	soon(t, "the end of one alert and another one", func() bool {
+	c.soon(t, "the end of one alert and another one", func() bool {
 		s.Owner.Get(t, "/alerts?open=true", &list)
 		return len(list.Items) == 1 && list.Items[0].Kind == "token-expiring"
 	})

@@ -75,23 +75,23 @@ func TestWhatRanOutIsRemovedButNeverTheTrail(t *testing.T) {
 				return !slices.ContainsFunc(tables, func(table string) bool { return now[table] > 0 })
 			}
 			c.by.Add(int64(10 * time.Minute))
-			soon(t, "the end of unfinished sign-ins", func() bool { return left("ceremonies") })
+			c.soon(t, "the end of unfinished sign-ins", func() bool { return left("ceremonies") })
 			c.by.Add(int64(60 * 24 * time.Hour))
 			time.Sleep(2 * time.Second)
 			if left("tokens") || left("links") || left("deliveries") || left("alerts") {
 				t.Errorf("after 60 days: %v, before: %v", counts(), before)
 			}
 			c.by.Add(int64(40 * 24 * time.Hour))
-			soon(t, "the end of tokens, links and messages", func() bool { return left("tokens", "links", "deliveries") })
+			c.soon(t, "the end of tokens, links and messages", func() bool { return left("tokens", "links", "deliveries") })
 			if left("runs") || left("alerts") || left("restores") {
 				t.Errorf("after 100 days: %v", counts())
 			}
 			c.by.Add(int64(410 * 24 * time.Hour))
-			soon(t, "the end of all others", func() bool {
+			c.soon(t, "the end of all others", func() bool {
 				now := counts()
 				return now["runs"] == 0 && now["run_lines"] == 0 && now["alerts"] == 0 && now["restores"] == 0 && now["sessions"] == 0
 			})
-			soon(t, "the end of the report of the restore", func() bool { _, err := os.Stat(report); return err != nil })
+			c.soon(t, "the end of the report of the restore", func() bool { _, err := os.Stat(report); return err != nil })
 			if now := counts(); now["audit_events"] < before["audit_events"] || now["audit_marks"] < before["audit_marks"] {
 				t.Errorf("of the trail there are %v, before %v", now, before)
 			}
@@ -243,13 +243,13 @@ func TestACertificateThatEndsSoonOpensAnAlert(t *testing.T) {
 		t.Errorf("15 days before: %+v", list.Items)
 	}
 	move(2)
-	soon(t, "the warning", is("warning"))
+	c.soon(t, "the warning", is("warning"))
 	if v := list.Items[0]; v.Next == "" || !strings.Contains(v.Text, fmt.Sprint(time.Now().Add(20*24*time.Hour).UTC().Year())) {
 		t.Errorf("alert = %+v", v)
 	}
 	move(11)
-	soon(t, "the error", is("error"))
+	c.soon(t, "the error", is("error"))
 	put(notifytest.NewCertificateUntil(t, time.Now().Add(90*24*time.Hour), "localhost"))
 	c.by.Add(int64(6 * time.Minute))
-	soon(t, "the end of the alert", is(""))
+	c.soon(t, "the end of the alert", is(""))
 }

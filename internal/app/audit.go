@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -51,8 +52,8 @@ func (a *App) SignAudit(ctx context.Context) error {
 		if err != nil || seq == 0 {
 			return err
 		}
-		marks, err := tx.AuditMarks(ctx)
-		if err != nil || len(marks) > 0 && marks[len(marks)-1].Seq == seq {
+		last, err := tx.LastAuditMark(ctx)
+		if err == nil && last.Seq == seq || err != nil && !errors.Is(err, db.ErrNotFound) {
 			return err
 		}
 		var h chain.Hash

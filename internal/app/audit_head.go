@@ -20,16 +20,16 @@ func (a *App) AuditHead(ctx context.Context, who backstay.Actor) (head chain.Hea
 	if err := a.SignAudit(ctx); err != nil {
 		return head, err
 	}
-	var marks []db.AuditMark
+	var last db.AuditMark
 	err = a.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		marks, err = tx.AuditMarks(ctx)
+		last, err = tx.LastAuditMark(ctx)
 		return err
 	})
-	if err != nil || len(marks) == 0 {
-		return head, err
+	if err != nil {
+		return head, explain(err, "signed head")
 	}
-	if err := json.Unmarshal([]byte(marks[len(marks)-1].Head), &head); err != nil {
-		return head, fmt.Errorf("signed head %d: %w", marks[len(marks)-1].Seq, err)
+	if err := json.Unmarshal([]byte(last.Head), &head); err != nil {
+		return head, fmt.Errorf("signed head %d: %w", last.Seq, err)
 	}
 	return head, nil
 }

@@ -49,6 +49,12 @@ func (tx *Tx) AuditMarks(ctx context.Context) (all []AuditMark, err error) {
 	return all, explain("list audit heads", err)
 }
 
+// LastAuditMark returns the newest signed head; ErrNotFound if there is none.
+func (tx *Tx) LastAuditMark(ctx context.Context) (m AuditMark, err error) {
+	err = tx.tx.NewSelect().Model(&m).Order("seq desc").Limit(1).Scan(ctx)
+	return m, explain("find the last audit head", err)
+}
+
 // AuditQuery says which events are wanted, the newest first.
 type AuditQuery struct {
 	Reach    []backstay.Reach // only what happened within
