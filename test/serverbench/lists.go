@@ -93,7 +93,7 @@ func (s *site) lists(ctx context.Context) (paths []string, err error) {
 		get, ok := methods["get"]
 		short, mine := strings.CutPrefix(path, "/api/v1")
 		needs := slices.ContainsFunc(get.Parameters, func(p struct{ Required bool }) bool { return p.Required })
-		if ok && mine && !needs && !strings.Contains(path, "{") && !strings.HasSuffix(path, "/export") {
+		if ok && mine && !needs && !strings.Contains(path, "{") && !strings.HasSuffix(path, "/export") && !strings.HasSuffix(path, "/callback") {
 			paths = append(paths, short)
 		}
 	}
