@@ -76,7 +76,7 @@ func emptyFolder(dir string) error {
 			}
 			continue
 		}
-		if !slices.Contains([]string{"secret.key", "backstay.db", "backstay.db-wal", "backstay.db-shm", "lost+found"}, e.Name()) {
+		if !slices.Contains([]string{"secret.key", "backstay.db", "backstay.db-journal", "backstay.db-wal", "backstay.db-shm", "lost+found"}, e.Name()) {
 			return backstay.Errorf(backstay.Conflict, "the folder %q is not empty: there is %q in it", dir, e.Name()).WithHint("Name another folder with --data. This one belongs to a server already.")
 		}
 	}
