@@ -38,9 +38,10 @@ type Options struct {
 // API is the door. It serves HTTP.
 type API struct {
 	Options
-	huma   huma.API
-	mux    *http.ServeMux
-	routes []Route
+	huma    huma.API
+	mux     *http.ServeMux
+	routes  []Route
+	watches watches
 }
 
 // Route is one operation, as tests and pages read it.

@@ -95,6 +95,14 @@ func TestBombsAreRefusedAndOthersDontNotice(t *testing.T) {
 			}
 		}
 	}
+	var token struct{ Secret string }
+	s.Owner.Post(t, "/tokens", map[string]any{"name": "Bombs", "permissions": []string{"source.read", "snapshot.browse"}, "expires_at": time.Now().Add(time.Hour)}, &token)
+	ask := func(path string) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, err := io.WriteString(w, "GET /api/v1"+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer "+token.Secret+"\r\n\r\n")
+			return err
+		}
+	}
 	deep := int64(500_000)
 	bombs := map[string]struct {
 		write func(io.Writer) error
@@ -118,8 +126,10 @@ func TestBombsAreRefusedAndOthersDontNotice(t *testing.T) {
 			_, err := io.WriteString(w, "GET /api/v1/plans?search="+strings.Repeat("a", 1<<20)+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
 			return err
 		}, []string{"431", "414"}, 4},
-		"headers that never end": {slowly("GET /health HTTP/1.1\r\nHost: localhost\r\nA: "), []string{"", "408"}, 100},
-		"a body that never ends": {slowly(post + "Content-Length: 100000\r\n\r\n\""), []string{"", "400", "408", "422"}, 100},
+		"a search of 10,000 wildcards": {ask("/search?text=" + strings.Repeat("*", 10_000)), []string{"200", "400", "422"}, 4},
+		"a filter that is a pattern":   {ask("/sources?search=" + strings.Repeat("(a*)*", 2000)), []string{"200", "400", "422"}, 4},
+		"headers that never end":       {slowly("GET /health HTTP/1.1\r\nHost: localhost\r\nA: "), []string{"", "408"}, 100},
+		"a body that never ends":       {slowly(post + "Content-Length: 100000\r\n\r\n\""), []string{"", "400", "408", "422"}, 100},
 	}
 	stop, slowest := othersAsk(t, s)
 	var all sync.WaitGroup
