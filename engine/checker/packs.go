@@ -19,9 +19,12 @@ import (
 	"github.com/backstay/backstay/progress"
 )
 
-// spanSize is how many bytes of a pack are read at once, unless a blob is larger: few requests, and yet the bytes are in the
-// cache while they are hashed and opened.
-const spanSize = 4 << 20
+// How many bytes of a pack are read at once, unless a blob is larger. From near by the bytes are in the cache while they are hashed and
+// opened; from afar it is the requests that take the time.
+const (
+	nearSpan    = 4 << 20
+	distantSpan = 8 << 20
+)
 
 // readPacks reads in full the packs that were asked for, and those in which the walk met damage, to learn of all of it.
 func (c *check) readPacks(ctx context.Context) error {
@@ -30,10 +33,10 @@ func (c *check) readPacks(ctx context.Context) error {
 		return err
 	}
 	c.opt.Progress.Send(progress.Event{Kind: progress.Total, Item: "packs", Files: int64(len(chosen)), Bytes: total})
-	n := c.packReaders()
+	n, span := c.packReaders()
 	readers := make(chan *packReader, n)
 	for range n {
-		readers <- &packReader{c: c, hash: sha256.New()}
+		readers <- &packReader{c: c, hash: sha256.New(), most: span}
 	}
 	var group errgroup.Group
 	for id, blobs := range c.index.EachPack() {
@@ -56,13 +59,13 @@ func (c *check) readPacks(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// packReaders returns how many packs are in work at once. Where more are loaded at once than there are cores the storage is a distant
-// one: then as many more are hashed and opened meanwhile, so that it is never left waiting.
-func (c *check) packReaders() int {
-	if procs := runtime.GOMAXPROCS(0); c.workers > procs {
-		return c.workers + procs
+// packReaders returns how many packs are in work at once, and how much of each is read at once. Where more are loaded at once than there
+// are cores the storage is a distant one: then another one is hashed and opened meanwhile, so that it is seldom left waiting.
+func (c *check) packReaders() (n int, span int64) {
+	if c.workers > runtime.GOMAXPROCS(0) {
+		return c.workers + 1, distantSpan
 	}
-	return c.workers
+	return c.workers, nearSpan
 }
 
 // choosePacks returns the packs to read, with their sizes, and the sum of these.
@@ -95,6 +98,7 @@ func (c *check) choosePacks() (chosen map[crypto.ID]int64, total int64, err erro
 type packReader struct {
 	c     *check
 	hash  hash.Hash
+	most  int64 // bytes of a span
 	span  []byte
 	plain []byte
 }
@@ -163,7 +167,7 @@ func (pr *packReader) read(ctx context.Context, id crypto.ID, size int64, blobs 
 	}
 	pr.hash.Reset()
 	for at := int64(0); at < size; {
-		n, end := nextSpan(blobs, at, size, whole)
+		n, end := nextSpan(blobs, at, size, pr.most, whole)
 		pr.span = grow(pr.span, int(end-at))
 		if p.err = pr.load(ctx, id, at); p.err != nil {
 			for _, b := range blobs {
@@ -210,15 +214,15 @@ func (pr *packReader) open(p *pass, b pack.Blob, at int64) {
 
 // nextSpan returns how many blobs are read with the next span, and where it ends. After the last blob comes the header, at
 // once if the pack is whole.
-func nextSpan(blobs []pack.Blob, at, size int64, whole bool) (n int, end int64) {
+func nextSpan(blobs []pack.Blob, at, size, most int64, whole bool) (n int, end int64) {
 	end = at
 	for _, b := range blobs {
 		next := int64(b.Offset) + int64(b.Length)
-		if n > 0 && next-at > spanSize {
+		if n > 0 && next-at > most {
 			break
 		}
-		if n == 0 && int64(b.Offset)-at > spanSize { // bytes that belong to no blob
-			return 0, at + spanSize
+		if n == 0 && int64(b.Offset)-at > most { // bytes that belong to no blob
+			return 0, at + most
 		}
 		n, end = n+1, next
 	}
@@ -228,7 +232,7 @@ func nextSpan(blobs []pack.Blob, at, size int64, whole bool) (n int, end int64) 
 	case whole:
 		return 0, size
 	}
-	return 0, min(size, at+spanSize)
+	return 0, min(size, at+most)
 }
 
 var errPackHash = errors.New("its hash is not its name")
