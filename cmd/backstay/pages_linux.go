@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -18,12 +19,11 @@ func forgetStart() {
 	if err != nil {
 		return
 	}
-	smaps, err := os.Open("/proc/self/smaps")
+	smaps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		return
 	}
-	defer smaps.Close()
-	for _, m := range unwritten(smaps, program) {
+	for _, m := range unwritten(bytes.NewReader(smaps), program) {
 		_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.start, m.length, unix.MADV_DONTNEED)
 	}
 }
