@@ -16,7 +16,7 @@ import (
 func main() {
 	strict := flag.Bool("strict", false, "count a skipped test as failed, unless its reason says \"this machine\"")
 	flag.Parse()
-	s := &summary{out: os.Stdout, strict: *strict, output: map[test]string{}}
+	s := &summary{out: os.Stdout, strict: *strict, output: map[test]string{}, inPackage: map[string]int{}}
 	if err := errors.Join(s.read(os.Stdin), s.finish()); err != nil {
 		fmt.Fprintf(os.Stderr, "testsummary: %v\n", err)
 		os.Exit(1)

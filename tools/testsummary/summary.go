@@ -30,10 +30,10 @@ type summary struct {
 	strict                  bool
 	output                  map[test]string // of what runs
 	passed, failed, skipped int
-	inPackage               int      // failures so far in the package in work
-	figures                 []string // that tests have logged: "R2: 2,226 power cuts, 0 lost"
-	reasons                 []string // of the skipped tests
-	err                     error    // of the first print that went wrong
+	inPackage               map[string]int // failures so far, by package: several are in work at once
+	figures                 []string       // that tests have logged: "R2: 2,226 power cuts, 0 lost"
+	reasons                 []string       // of the skipped tests
+	err                     error          // of the first print that went wrong
 }
 
 // read adds up the events of r, and passes on lines that are none.
@@ -102,7 +102,7 @@ func (s *summary) endTest(t test, action string) {
 
 func (s *summary) fail(t test, output string) {
 	s.failed++
-	s.inPackage++
+	s.inPackage[t.pkg]++
 	s.printf("FAIL  %s %s\n%s", t.pkg, t.name, output)
 }
 
@@ -119,14 +119,14 @@ func (s *summary) skip(t test, reason string) {
 func (s *summary) endPackage(e event) {
 	t := test{e.Package, ""}
 	switch {
-	case e.Action == "fail" && s.inPackage == 0:
+	case e.Action == "fail" && s.inPackage[e.Package] == 0:
 		s.fail(t, s.output[t])
 	case e.Action == "fail":
 		s.printf("FAIL  %s %.1fs\n", e.Package, e.Elapsed)
 	case e.Action == "pass":
 		s.printf("ok    %s %.1fs\n", e.Package, e.Elapsed)
 	}
-	s.inPackage = 0
+	delete(s.inPackage, e.Package)
 }
 
 // reason returns what a skipped test said, without the lines that go adds.

@@ -9,7 +9,7 @@ import (
 func run(t *testing.T, strict bool, events ...string) string {
 	t.Helper()
 	var out strings.Builder
-	s := &summary{out: &out, strict: strict, output: map[test]string{}}
+	s := &summary{out: &out, strict: strict, output: map[test]string{}, inPackage: map[string]int{}}
 	if err := s.read(strings.NewReader(strings.Join(events, "\n"))); err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +46,12 @@ func TestTheSummaryTells(t *testing.T) {
 			`{"Action":"pass","Package":"p","Test":"B"}`,
 			`{"Action":"fail","Package":"p"}`,
 		}, "FAIL  p A\ngot 1, want 2\nFAIL  p 0.0s\n1 passed, 1 failed, 0 skipped\n"},
+		{"a failure in one of two packages at once", false, []string{
+			`{"Action":"output","Package":"p","Test":"A","Output":"got 1, want 2\n"}`,
+			`{"Action":"fail","Package":"p","Test":"A"}`,
+			`{"Action":"pass","Package":"q"}`,
+			`{"Action":"fail","Package":"p"}`,
+		}, "FAIL  p A\ngot 1, want 2\nok    q 0.0s\nFAIL  p 0.0s\n0 passed, 1 failed, 0 skipped\n"},
 		{"the reason of a skip, at the end", false, []string{
 			`{"Action":"output","Package":"p","Test":"A","Output":"=== RUN   A\n"}`,
 			`{"Action":"output","Package":"p","Test":"A","Output":"    a_test.go:3: no x\n"}`,
