@@ -79,15 +79,18 @@ func (a *App) answered(ctx context.Context, kind, ticket string) (session string
 }
 
 // passkeyUser is a person with their passkeys.
-func passkeyUser(ctx context.Context, tx *db.Tx, u backstay.User) (auth.PasskeyUser, error) {
-	p := auth.PasskeyUser{Handle: []byte(u.ID), Name: u.Email, FullName: u.Name}
+func passkeyUser(ctx context.Context, tx *db.Tx, id string) (u backstay.User, p auth.PasskeyUser, err error) {
+	if u, err = db.Find[backstay.User](ctx, tx, id); err != nil {
+		return u, p, err
+	}
+	p = auth.PasskeyUser{Handle: []byte(u.ID), Name: u.Email, FullName: u.Name}
 	all, err := db.All[backstay.Factor](ctx, tx, db.Condition{Column: "user", Op: db.Is, Value: u.ID})
 	for _, f := range all {
 		if f.Kind == backstay.FactorPasskey {
 			p.Passkeys = append(p.Passkeys, []byte(f.Value))
 		}
 	}
-	return p, err
+	return u, p, err
 }
 
 // BeginPasskey asks the actor's browser for a new passkey.
@@ -100,11 +103,7 @@ func (a *App) BeginPasskey(ctx context.Context, who backstay.Actor) (q Question,
 		if err := t.ownFresh("add a passkey"); err != nil {
 			return err
 		}
-		u, err := db.Find[backstay.User](ctx, t.tx, who.User)
-		if err != nil {
-			return err
-		}
-		p, err := passkeyUser(ctx, t.tx, u)
+		_, p, err := passkeyUser(ctx, t.tx, who.User)
 		if err != nil {
 			return err
 		}
@@ -112,7 +111,7 @@ func (a *App) BeginPasskey(ctx context.Context, who backstay.Actor) (q Question,
 		if err != nil {
 			return err
 		}
-		q, err = a.ask(ctx, t.tx, toRegister+u.ID, options, session)
+		q, err = a.ask(ctx, t.tx, toRegister+who.User, options, session)
 		return err
 	})
 	return q, err
@@ -137,11 +136,7 @@ func (a *App) FinishPasskey(ctx context.Context, who backstay.Actor, ticket, nam
 		if err := t.ownFresh("add a passkey"); err != nil {
 			return err
 		}
-		u, err := db.Find[backstay.User](ctx, t.tx, who.User)
-		if err != nil {
-			return err
-		}
-		p, err := passkeyUser(ctx, t.tx, u)
+		_, p, err := passkeyUser(ctx, t.tx, who.User)
 		if err != nil {
 			return err
 		}
@@ -149,19 +144,19 @@ func (a *App) FinishPasskey(ctx context.Context, who backstay.Actor, ticket, nam
 		if err != nil {
 			return backstay.Errorf(backstay.Invalid, "%w", err).OnField("answer")
 		}
-		f = backstay.Factor{User: u.ID, Kind: backstay.FactorPasskey, Name: name, Lookup: key.ID, Value: string(key.Record), Confirmed: true}
+		f = backstay.Factor{User: who.User, Kind: backstay.FactorPasskey, Name: name, Lookup: key.ID, Value: string(key.Record), Confirmed: true}
 		a.stamp(f.Base())
 		t.on("factor", f.ID, f.Name)
 		if err := db.Insert(ctx, t.tx, &f); err != nil {
 			return err
 		}
-		if _, err = db.FindFactor(ctx, t.tx, u.ID, backstay.FactorRecovery); errors.Is(err, db.ErrNotFound) {
+		if _, err = db.FindFactor(ctx, t.tx, who.User, backstay.FactorRecovery); errors.Is(err, db.ErrNotFound) {
 			codes, err = t.newRecoveryCodes()
 		}
 		if err != nil {
 			return err
 		}
-		return t.tx.SetMFA(ctx, u.ID, true, who.Session)
+		return t.tx.SetMFA(ctx, who.User, true, who.Session)
 	})
 	return f, codes, err
 }
@@ -198,10 +193,8 @@ func (a *App) FinishPasskeySignIn(ctx context.Context, from backstay.Origin, tic
 	var u backstay.User
 	err = a.DB.Write(ctx, func(tx *db.Tx) error {
 		key, err := keys.FinishDiscover([]byte(session), answer, func(handle []byte) (p auth.PasskeyUser, err error) {
-			if u, err = db.Find[backstay.User](ctx, tx, string(handle)); err != nil {
-				return p, err
-			}
-			return passkeyUser(ctx, tx, u)
+			u, p, err = passkeyUser(ctx, tx, string(handle))
+			return p, err
 		})
 		if err != nil {
 			return err
@@ -230,11 +223,7 @@ func (a *App) BeginPasskeyConfirm(ctx context.Context, who backstay.Actor) (q Qu
 		if err := t.person("confirm"); err != nil {
 			return err
 		}
-		u, err := db.Find[backstay.User](ctx, t.tx, who.User)
-		if err != nil {
-			return err
-		}
-		if p, err = passkeyUser(ctx, t.tx, u); err == nil && len(p.Passkeys) == 0 {
+		if _, p, err = passkeyUser(ctx, t.tx, who.User); err == nil && len(p.Passkeys) == 0 {
 			err = backstay.Errorf(backstay.Conflict, "you have no passkey").WithHint("Confirm by a code of your authenticator app, or by your password.")
 		}
 		return err
@@ -273,11 +262,7 @@ func (a *App) FinishPasskeyConfirm(ctx context.Context, who backstay.Actor, tick
 		if err := t.person("confirm"); err != nil {
 			return err
 		}
-		u, err := db.Find[backstay.User](ctx, t.tx, who.User)
-		if err != nil {
-			return err
-		}
-		p, err := passkeyUser(ctx, t.tx, u)
+		_, p, err := passkeyUser(ctx, t.tx, who.User)
 		if err != nil {
 			return err
 		}
