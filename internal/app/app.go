@@ -76,13 +76,13 @@ type App struct {
 
 	IdentityProviders *Noun[backstay.IdentityProvider, *backstay.IdentityProvider]
 
-	box     *secret.Box
-	watch   watch
-	library library
-	news    newsroom
-	touched touched
-	issuers issuers
-	claim   auth.Digest // of the code that makes the first account; "" once there is one
+	box              *secret.Box
+	watch            watch
+	openRepositories library
+	news             newsroom
+	touched          touched
+	issuers          issuers
+	claim            auth.Digest // of the code that makes the first account; "" once there is one
 }
 
 // New puts the use cases together.

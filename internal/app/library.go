@@ -69,7 +69,7 @@ func (a *App) read(ctx context.Context, id string) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	rd := &reading{a: a, v: a.library.volume(id, markOf(place, password), a.now())}
+	rd := &reading{a: a, v: a.openRepositories.volume(id, markOf(place, password), a.now())}
 	if err := rd.enter(ctx, record, place, password); err != nil {
 		rd.close()
 		return nil, err
@@ -141,8 +141,8 @@ func (rd *reading) enter(ctx context.Context, record backstay.Repository, p Plac
 	if err != nil {
 		return err
 	}
-	rd.a.library.mu.Lock()
-	defer rd.a.library.mu.Unlock()
+	rd.a.openRepositories.mu.Lock()
+	defer rd.a.openRepositories.mu.Unlock()
 	v.hold = &hold{ctx: locked, unlock: unlock, since: rd.a.now(), users: 1, roots: map[crypto.ID]*snapshot.Snapshot{}}
 	rd.h = v.hold
 	return nil
@@ -159,7 +159,7 @@ func (rd *reading) takeTurn(ctx context.Context) error {
 
 // join goes with the lock that is held, if it is good for more.
 func (rd *reading) join() bool {
-	l := &rd.a.library
+	l := &rd.a.openRepositories
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := rd.v.hold
@@ -205,7 +205,7 @@ func (rd *reading) context(ctx context.Context) (context.Context, context.Cancel
 
 // close leaves the place to others.
 func (rd *reading) close() {
-	l, now := &rd.a.library, rd.a.now()
+	l, now := &rd.a.openRepositories, rd.a.now()
 	l.mu.Lock()
 	rd.v.users, rd.v.used = rd.v.users-1, now
 	if h := rd.h; h != nil {
@@ -224,7 +224,7 @@ func (rd *reading) close() {
 // TidyLibrary gives back the locks that nobody reads with, and closes repositories that nobody has looked at for long. A process calls it each
 // second, and CloseLibrary at its end.
 func (a *App) TidyLibrary(context.Context) error {
-	l, now := &a.library, a.now()
+	l, now := &a.openRepositories, a.now()
 	l.mu.Lock()
 	for id, v := range l.open {
 		if h := v.hold; h != nil && h.users == 0 && (now.Sub(h.used).Abs() >= lockLinger || h.ctx.Err() != nil) {
@@ -267,7 +267,7 @@ func (l *library) dropOldest() bool {
 
 // yield gives back the lock of a repository, for somebody who needs it for themselves: at once, or when those who read have gone.
 func (a *App) yield(id string) {
-	l := &a.library
+	l := &a.openRepositories
 	l.mu.Lock()
 	if v := l.open[id]; v != nil {
 		l.leave(v)
@@ -278,7 +278,7 @@ func (a *App) yield(id string) {
 
 // CloseLibrary gives back all that nobody reads any more.
 func (a *App) CloseLibrary() error {
-	l := &a.library
+	l := &a.openRepositories
 	l.mu.Lock()
 	l.shut = true
 	for id := range l.open {
@@ -290,7 +290,7 @@ func (a *App) CloseLibrary() error {
 
 // giveBack removes the locks that were left.
 func (a *App) giveBack() (err error) {
-	l := &a.library
+	l := &a.openRepositories
 	l.mu.Lock()
 	locks := l.locks
 	l.locks = nil
