@@ -24,8 +24,13 @@ func (a *App) deliveries() *Noun[backstay.Delivery, *backstay.Delivery] {
 
 // Deliver sends all messages that are due. Any number of processes and goroutines may call it: each message is sent by one of them.
 func (a *App) Deliver(ctx context.Context) error {
+	return whileAny(ctx, a.deliver)
+}
+
+// whileAny does one thing after the other, as long as there are any.
+func whileAny(ctx context.Context, one func(context.Context) (worked bool, err error)) error {
 	for ctx.Err() == nil {
-		if worked, err := a.deliver(ctx); err != nil || !worked {
+		if worked, err := one(ctx); err != nil || !worked {
 			return err
 		}
 	}

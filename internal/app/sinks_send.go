@@ -27,12 +27,7 @@ const (
 // SendTrail sends the sinks what they have not got of the audit trail. Any number of processes and goroutines may call it: of each sink one at a
 // time sends, and notes how far it came. What a process sent and could not note any more is sent again by the next.
 func (a *App) SendTrail(ctx context.Context) error {
-	for ctx.Err() == nil {
-		if worked, err := a.sendTrail(ctx); err != nil || !worked {
-			return err
-		}
-	}
-	return nil
+	return whileAny(ctx, a.sendTrail)
 }
 
 // sendTrail serves one sink. It reports false if none is due.
