@@ -115,7 +115,8 @@ func (c Cost) sane() bool {
 
 func parseHash(hash string) (c Cost, salt, key []byte, err error) {
 	parts := strings.Split(hash, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+	// encoding/base64 skips line breaks wherever they are, also when it is strict.
+	if len(parts) != 6 || strings.ContainsAny(hash, "\r\n") || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return Cost{}, nil, nil, errHash
 	}
 	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &c.Memory, &c.Passes, &c.Lanes); err != nil || c.String() != parts[3] || !c.sane() {

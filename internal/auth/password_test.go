@@ -187,6 +187,7 @@ func TestAHasherComputesSoManyAtOnceAndNoMore(t *testing.T) {
 func FuzzStoredHash(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=3,p=2$c29tZXNhbHRzb21lc2FsdA$M9O+WMqryYs/ggt49kk2b/a8yYpk+GDXb49n4E3V2I8")
 	f.Add("$argon2id$v=19$m=4294967295,t=1,p=1$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc")
+	f.Add("$argon2id$v=19$m=17,t=1,p=1$00000000000$\n00000000000000000000000")
 	f.Fuzz(func(t *testing.T, hash string) {
 		c, salt, key, err := parseHash(hash)
 		if err != nil {
