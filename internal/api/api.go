@@ -17,8 +17,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/backstay/backstay"
-	"github.com/backstay/backstay/internal/app"
 	"github.com/backstay/backstay/internal/doctor"
+	"github.com/backstay/backstay/internal/door"
 )
 
 // Prefix is the path that all operations are below.
@@ -29,19 +29,18 @@ const maxBody = 1 << 20
 
 // Options are what the API is handed.
 type Options struct {
-	App     *app.App
+	door.Identity
+	Watches *door.Watches
 	Log     *slog.Logger
 	Version string // of the program, for the description
-	Secure  bool   // it is reached by TLS, so that cookies are for TLS only
 }
 
 // API is the door. It serves HTTP.
 type API struct {
 	Options
-	huma    huma.API
-	mux     *http.ServeMux
-	routes  []Route
-	watches watches
+	huma   huma.API
+	mux    *http.ServeMux
+	routes []Route
 }
 
 // Route is one operation, as tests and pages read it.
@@ -63,7 +62,7 @@ func New(opt Options) *API {
 	config.CreateHooks = nil // no $schema links in answers
 	config.FieldsOptionalByDefault = true
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"session": {Type: "apiKey", In: "cookie", Name: cookieName(opt.Secure), Description: "Set by signing in"},
+		"session": {Type: "apiKey", In: "cookie", Name: opt.CookieName(), Description: "Set by signing in"},
 		"token":   {Type: "http", Scheme: "bearer", Description: "An API token"},
 	}
 	a.huma = humago.New(a.mux, config)
@@ -74,7 +73,7 @@ func New(opt Options) *API {
 	return a
 }
 
-// ServeHTTP answers a request. Whoever calls it has put the actor into the context: see Identify.
+// ServeHTTP answers a request. Whoever calls it has put the actor into the context: see door.Identity.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), connection{}, http.NewResponseController(w))))
 }

@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/app"
 )
 
@@ -19,37 +17,7 @@ import (
 const (
 	maxWatch = time.Hour        // then the client asks anew
 	maxWrite = 30 * time.Second // a client that takes nothing for so long is gone
-
-	maxWatches = 256 // at once by one person, with all their tokens: each is a connection
 )
-
-// watches counts what each person watches.
-type watches struct {
-	mu sync.Mutex // guards of
-	of map[string]int
-}
-
-// begin refuses one more of who has too many; end has to follow.
-func (w *watches) begin(person string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.of == nil {
-		w.of = map[string]int{}
-	}
-	if w.of[person] >= maxWatches {
-		return backstay.Errorf(backstay.TooMany, "you watch %d runs already", w.of[person]).WithHint("Close pages or programs that watch runs.")
-	}
-	w.of[person]++
-	return nil
-}
-
-func (w *watches) end(person string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.of[person]--; w.of[person] == 0 {
-		delete(w.of, person)
-	}
-}
 
 func (a *API) registerEvents() {
 	handle(a, operation{id: "watch-run", method: http.MethodGet, path: "/runs/{id}/events", summary: "Watch a run: server-sent events until it ends", tag: "runs",
@@ -64,12 +32,12 @@ func (a *API) registerEvents() {
 			if err != nil {
 				return nil, err
 			}
-			if err := a.watches.begin(person); err != nil {
+			if err := a.Watches.Begin(person); err != nil {
 				feed.Close()
 				return nil, err
 			}
 			return &huma.StreamResponse{Body: func(c huma.Context) {
-				defer a.watches.end(person)
+				defer a.Watches.End(person)
 				defer feed.Close()
 				w, ok := c.BodyWriter().(http.ResponseWriter)
 				if !ok {

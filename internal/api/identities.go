@@ -23,7 +23,7 @@ func (a *API) redirect(r app.Redirect, err error) (*redirect, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &redirect{SetCookie: a.cookie(string(r.Ticket), r.Until)}
+	out := &redirect{SetCookie: a.Cookie(string(r.Ticket), r.Until)}
 	out.SetCookie.Name += "-identity"
 	out.SetCookie.SameSite = http.SameSiteLaxMode // it has to come along from a page of another server
 	out.Body.Address = r.Address

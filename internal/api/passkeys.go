@@ -19,7 +19,7 @@ func (a *API) question(q app.Question, err error) (*question, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := a.cookie(string(q.Ticket), q.Until)
+	c := a.Cookie(string(q.Ticket), q.Until)
 	c.Name += "-ceremony"
 	return &question{c, q.Options}, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/doctor"
+	"github.com/backstay/backstay/internal/door"
 )
 
 // Problem is an error as RFC 9457 has it, with what a person can do about it.
@@ -42,21 +43,9 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType is that of problems.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-var statuses = map[backstay.Kind]int{
-	backstay.Failed: http.StatusInternalServerError, backstay.Invalid: http.StatusUnprocessableEntity, backstay.NotFound: http.StatusNotFound,
-	backstay.Conflict: http.StatusConflict, backstay.NoRepository: http.StatusConflict, backstay.Locked: http.StatusConflict, backstay.WrongPassword: http.StatusUnprocessableEntity,
-	backstay.Damaged: http.StatusConflict, backstay.Partial: http.StatusConflict, backstay.Dropped: http.StatusConflict, backstay.Cancelled: http.StatusServiceUnavailable,
-	backstay.SignIn: http.StatusUnauthorized, backstay.Denied: http.StatusForbidden, backstay.Unconfirmed: http.StatusForbidden, backstay.TooMany: http.StatusTooManyRequests,
-}
-
 // problem answers an error of a use case. The cause of what went wrong on the server goes to the log, under the id of the request.
 func (a *API) problem(ctx context.Context, err error) huma.StatusError {
-	var e *backstay.Error
-	if !errors.As(err, &e) {
-		e = backstay.Errorf(backstay.Failed, "something went wrong on the server")
-		e.Err = err
-	}
-	status := statuses[e.Kind]
+	e, status := door.Failure(err)
 	p := &Problem{Title: http.StatusText(status), Status: status, Detail: e.Msg, Code: doctor.Find(e).Code, Kind: e.Kind, Hint: e.Hint, Field: e.Field, Request: actor(ctx).From.Request}
 	if status == http.StatusInternalServerError {
 		a.Log.ErrorContext(ctx, "request failed", "request", p.Request, "error", errors.Join(e, e.Err))
@@ -89,6 +78,12 @@ func takeOverErrors() {
 			return p
 		}
 	})
+}
+
+// Fail answers a request whose asker can't be found out.
+func (a *API) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := a.problem(r.Context(), err)
+	WriteProblem(w, p.GetStatus(), backstay.Failed, p.Error(), "", actor(r.Context()).From.Request)
 }
 
 // WriteProblem answers a request that never came to an operation.

@@ -23,7 +23,7 @@ func (a *API) signedIn(s app.SignedIn, err error) (*signedIn, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &signedIn{SetCookie: a.cookie(string(s.Ticket), s.Session.ExpiresAt)}
+	out := &signedIn{SetCookie: a.Cookie(string(s.Ticket), s.Session.ExpiresAt)}
 	if out.Body.NeedsCode = s.NeedsCode(); !out.Body.NeedsCode {
 		s.Session.Current = true
 		out.Body.User, out.Body.Session = s.User, &s.Session
@@ -105,6 +105,6 @@ func (a *API) registerSession() {
 		})
 	handle(a, operation{id: "sign-out", method: http.MethodDelete, path: "/session", summary: "Sign out", tag: "session", status: http.StatusNoContent},
 		func(ctx context.Context, _ *none) (*signedOut, error) {
-			return &signedOut{a.cookie("", time.Time{})}, a.App.SignOut(ctx, actor(ctx))
+			return &signedOut{a.Cookie("", time.Time{})}, a.App.SignOut(ctx, actor(ctx))
 		})
 }

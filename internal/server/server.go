@@ -21,6 +21,7 @@ import (
 	"github.com/backstay/backstay/internal/auth"
 	"github.com/backstay/backstay/internal/catalog"
 	"github.com/backstay/backstay/internal/db"
+	"github.com/backstay/backstay/internal/door"
 	"github.com/backstay/backstay/internal/metrics"
 	"github.com/backstay/backstay/internal/secret"
 	"github.com/backstay/backstay/internal/work"
@@ -299,14 +300,15 @@ func isLoopback(listen string) bool {
 
 // handler is all that the server answers.
 func (s *Server) handler() http.Handler {
-	a := api.New(api.Options{App: s.app, Log: s.opt.Log, Version: s.opt.Version, Secure: s.secure})
+	who, watches := door.Identity{App: s.app, Secure: s.secure}, new(door.Watches)
+	a := api.New(api.Options{Identity: who, Watches: watches, Log: s.opt.Log, Version: s.opt.Version})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", s.health)
 	mux.Handle("GET /metrics", a.Gauged(s.metrics.Write))
 	mux.Handle("/openapi.json", a)
 	mux.Handle(api.Prefix+"/", a)
 	mux.Handle(api.CompatPrefix+"/", a)
-	return s.outer(a.Identify(s.limitStrangers(mux), origin))
+	return s.outer(who.Identify(s.limitStrangers(mux), origin, a.Fail))
 }
 
 // health answers whether the server can do its work.

@@ -11,6 +11,7 @@ import (
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/api"
 	"github.com/backstay/backstay/internal/auth"
+	"github.com/backstay/backstay/internal/door"
 )
 
 // What an address may ask of the server without signing in: a browser that opens a page asks a dozen times at once, and nobody needs more
@@ -52,7 +53,7 @@ func (s *strangers) allow(ip string, now time.Time) bool {
 func (s *Server) limitStrangers(next http.Handler) http.Handler {
 	var known strangers
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !api.IsSignedIn(r.Context()) && !known.allow(origin(r).IP, s.opt.Clock.Now()) {
+		if !door.IsSignedIn(r.Context()) && !known.allow(origin(r).IP, s.opt.Clock.Now()) {
 			w.Header().Set("Retry-After", "1")
 			api.WriteProblem(w, http.StatusTooManyRequests, backstay.TooMany, "too many requests", "Wait a moment, or sign in.", requestID(r.Context()))
 			return
