@@ -52,6 +52,7 @@ var verbs = []string{"archiver", "restorer", "checker", "pruner", "differ", "cop
 
 // modules says who imports which module of others. One that is not listed is imported by nobody.
 var modules = []edge{
+	{to: "github.com/klauspost/compress/gzhttp", from: "internal/web", why: "pages in fewer bytes"},
 	{to: "github.com/klauspost/compress/...", from: "engine/...", why: "zstd, the compression of the repository format"},
 	{to: "github.com/rclone/rclone/...", from: "storage/rclone", why: "stores of many kinds"},
 	{to: "github.com/cloudsoda/go-smb2/...", from: "storage/smb", why: "the client of SMB"},

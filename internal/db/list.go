@@ -133,6 +133,17 @@ func Count[T any](ctx context.Context, tx *Tx, conditions ...Condition) (int, er
 	return int(n), explain("count", err)
 }
 
+// Number counts what a query finds, on all of its pages.
+func Number[T any](ctx context.Context, tx *Tx, q Query) (int, error) {
+	table := tx.tx.Dialect().Tables().Get(reflect.TypeFor[T]())
+	query, err := where(tx.tx.NewSelect().Model((*T)(nil)), table, q.Where)
+	if err != nil {
+		return 0, err
+	}
+	n, err := within(query, table, q.Reach, q.Denied, len(q.Where) == 0).Count(ctx)
+	return int(n), explain("count", err)
+}
+
 // All returns every record that meets the conditions, the oldest first. It is for what there are few of.
 func All[T any](ctx context.Context, tx *Tx, conditions ...Condition) (all []T, err error) {
 	q := Query{Where: conditions, Reach: Everything, Sort: "created_at", Limit: MaxPage}

@@ -24,6 +24,7 @@ import (
 	"github.com/backstay/backstay/internal/door"
 	"github.com/backstay/backstay/internal/metrics"
 	"github.com/backstay/backstay/internal/secret"
+	"github.com/backstay/backstay/internal/web"
 	"github.com/backstay/backstay/internal/work"
 )
 
@@ -308,7 +309,11 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("/openapi.json", a)
 	mux.Handle(api.Prefix+"/", a)
 	mux.Handle(api.CompatPrefix+"/", a)
-	return s.outer(who.Identify(s.limitStrangers(mux), origin, a.Fail))
+	mux.Handle("/", web.New(web.Options{Identity: who, Watches: watches, Log: s.opt.Log, Version: s.opt.Version}))
+	all := http.NewServeMux()
+	all.HandleFunc("GET /static/", web.Static)
+	all.Handle("/", who.Identify(s.limitStrangers(mux), origin, a.Fail))
+	return s.outer(all)
 }
 
 // health answers whether the server can do its work.
