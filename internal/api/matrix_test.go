@@ -114,6 +114,8 @@ func (w *world) request(r route) (path string, body any, header []string) {
 		body = map[string]string{"ticket": "x", "password": "x"}
 	case "confirm":
 		body = map[string]string{"password": "x"}
+	case "accept-kit-risk":
+		body = map[string]string{"reason": "a test machine"}
 	case "change-password":
 		body = map[string]string{"password": "short"}
 	case "confirm-totp":

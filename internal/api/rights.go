@@ -173,6 +173,7 @@ var rights = map[string]Right{
 	"reveal-repository-password": {Access: OnObject, Permission: backstay.RevealSecrets, See: backstay.ReadSources},
 	"reveal-storage-secrets":     {Access: OnObject, Permission: backstay.RevealSecrets, See: backstay.ReadSources},
 	"reveal-source-secrets":      {Access: OnObject, Permission: backstay.RevealSecrets, See: backstay.ReadSources},
+	"accept-kit-risk":            {Access: Somewhere, Permission: backstay.ExportRecoveryKit},
 	"export-recovery-kit":        {Access: Somewhere, Permission: backstay.ExportRecoveryKit},
 	"get-recovery-kit-state":     {Access: Somewhere, Permission: backstay.ManageRepository},
 

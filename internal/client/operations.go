@@ -38,6 +38,7 @@ var (
 	RevealSource    = Operation{http.MethodGet, "/sources/{id}/secrets"}
 	RecoveryKit     = Operation{http.MethodGet, "/recovery-kit"}
 	ExportKit       = Operation{http.MethodPost, "/recovery-kit"}
+	AcceptKitRisk   = Operation{http.MethodPost, "/recovery-kit/risk"}
 	StorageKinds    = Operation{http.MethodGet, "/storage-kinds"}
 	SourceKinds     = Operation{http.MethodGet, "/source-kinds"}
 	ChannelKinds    = Operation{http.MethodGet, "/channel-kinds"}
@@ -78,7 +79,7 @@ var (
 // Operations lists them.
 func Operations() []Operation {
 	return []Operation{Claim, SignIn, SecondFactor, Confirm, UseLink, SignOut, Profile, UpdateProfile, ChangePassword, BeginTOTP, ConfirmTOTP, RecoveryCodes, Settings, UpdateSettings,
-		Clock, ConfirmClock, StartPlan, RunLog, CancelRun, RetryRun, Verify, Prune, Scan, RevealPassword, RevealStorage, RevealSource, RecoveryKit, ExportKit, StorageKinds,
+		Clock, ConfirmClock, StartPlan, RunLog, CancelRun, RetryRun, Verify, Prune, Scan, RevealPassword, RevealStorage, RevealSource, RecoveryKit, ExportKit, AcceptKitRisk, StorageKinds,
 		SourceKinds, ChannelKinds, AuditSinkKinds, TestAuditSink, ForgotPassword, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, ModuleSnapshots, TestStorage, Summary, PlanRestore, RestoreChanges, DecideRestore,
 		ApplyRestore, DiscardRestore, RestoreReport, CreateLink, ListPermissions, AuditEvents, VerifyAudit, SignAudit, ExportAudit, StartServerBackup, ServerBackups}
 }
