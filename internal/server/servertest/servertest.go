@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -302,4 +303,14 @@ func (c *Client) Try(t testing.TB, path string) ([]byte, error) {
 		err = errors.Join(err, fmt.Errorf("status %d", answer.StatusCode))
 	}
 	return text, err
+}
+
+// Cookies are those of whoever signed in, for a browser that goes on as them.
+func (c *Client) Cookies(t testing.TB) []*http.Cookie {
+	t.Helper()
+	u, err := url.Parse(c.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.http.Jar.Cookies(u)
 }
