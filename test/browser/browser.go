@@ -23,39 +23,31 @@ import (
 // Main runs the tests of a package that uses browsers, and ends what they share: func TestMain(m *testing.M) { os.Exit(browser.Main(m)) }.
 func Main(m *testing.M) int {
 	code := m.Run()
-	shared.end()
+	ends.Lock()
+	defer ends.Unlock()
+	for _, end := range ends.all {
+		end()
+	}
 	return code
 }
 
-var shared resources
-
-// resources are what all tests of a program share: one Chromium, and the program that is tested.
-type resources struct {
-	mu      sync.Mutex
-	browser context.Context // nil: none was started
-	close   []func()        // in the order of their making
-	program string          // "" before it was built
+// ends is what ends what all tests of a program share.
+var ends struct {
+	sync.Mutex
+	all []func()
 }
 
-func (r *resources) end() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, fn := range r.close {
-		fn()
-	}
-	r.close, r.browser, r.program = nil, nil, ""
+func atEnd(fn func()) {
+	ends.Lock()
+	defer ends.Unlock()
+	ends.all = append(ends.all, fn)
 }
 
 // errNoChromium says that there is none.
 var errNoChromium = errors.New("chromium is not installed; scripts/prerequisites.sh installs it")
 
 // chromium is the browser that all tests share.
-func (r *resources) chromium() (context.Context, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.browser != nil {
-		return r.browser, nil
-	}
+var chromium = sync.OnceValues(func() (context.Context, error) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		return nil, errNoChromium
@@ -63,34 +55,26 @@ func (r *resources) chromium() (context.Context, error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU)
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, closeTab := chromedp.NewContext(allocator)
+	atEnd(func() { closeTab(); end() })
 	if err := chromedp.Do(ctx); err != nil {
-		closeTab()
-		end()
 		return nil, fmt.Errorf("start chromium: %w", err)
 	}
-	r.browser, r.close = ctx, append(r.close, closeTab, end)
 	return ctx, nil
-}
+})
 
 // backstay is the program, built from this tree.
-func (r *resources) backstay() (string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.program != "" {
-		return r.program, nil
-	}
+var backstay = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "backstay-browser-test-")
 	if err != nil {
 		return "", err
 	}
-	r.close = append(r.close, func() { _ = os.RemoveAll(dir) }) // what is left is in a folder for temporary files
+	atEnd(func() { _ = os.RemoveAll(dir) }) // what is left is in a folder for temporary files
 	path := filepath.Join(dir, "backstay")
 	if out, err := exec.Command("go", "build", "-o", path, "github.com/backstay/backstay/cmd/backstay").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build backstay: %w: %s", err, out)
 	}
-	r.program = path
 	return path, nil
-}
+})
 
 // root is the folder of the source tree.
 func root() (string, error) {

@@ -39,7 +39,7 @@ type Page struct {
 // Start opens a tab for a server, in which nobody has signed in. It is closed with the test.
 func Start(t testing.TB, server string) *Page {
 	t.Helper()
-	browser, err := shared.chromium()
+	browser, err := chromium()
 	if errors.Is(err, errNoChromium) {
 		t.Skip(err)
 	} else if err != nil {

@@ -47,7 +47,7 @@ func (s *Server) Log() string { return s.log.String() }
 // servertest.Start is the faster server for tests that are not about the whole way.
 func Serve(t testing.TB, args ...string) *Server {
 	t.Helper()
-	program, err := shared.backstay()
+	program, err := backstay()
 	if err != nil {
 		t.Fatal(err)
 	}
