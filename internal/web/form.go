@@ -99,6 +99,7 @@ type form struct {
 	Submit  string // the words of its button
 	Back    string // where somebody goes who wants nothing of it
 	Danger  bool
+	Version int64 // of the thing that is changed: what somebody else has changed since is not overwritten; 0 of a new one
 	Groups  []group
 	Problem string // what is wrong with it as a whole
 	Hint    string // what to do about it

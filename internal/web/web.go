@@ -45,6 +45,8 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.served.Serv
 // register lists every page.
 func (s *Site) register() {
 	s.registerOverview()
+	s.registerSettings()
+	s.registerGroups()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.

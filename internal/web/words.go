@@ -215,3 +215,12 @@ func (v *visit) day(t time.Time) string {
 	}
 	return t.Format("2 Jan 2006")
 }
+
+// upper begins with a capital.
+func upper(s string) string {
+	r := []rune(s)
+	if len(r) == 0 {
+		return s
+	}
+	return strings.ToUpper(string(r[0])) + string(r[1:])
+}

@@ -266,6 +266,30 @@ func (c *Client) Delete(t testing.TB, path string) {
 	c.want(t, http.MethodDelete, path, nil, nil)
 }
 
+// Page asks for a page as a browser does, or sends a form to it. Redirects are not followed.
+func (c *Client) Page(t testing.TB, method, path string, form url.Values) Answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, c.server.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	asks := *c.http
+	asks.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	answer, err := asks.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(answer.Body)
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return Answer{answer.StatusCode, answer.Header, text}
+}
+
 // Decode reads the JSON of an answer.
 func (a Answer) Decode(t testing.TB, into any) {
 	t.Helper()

@@ -1,0 +1,361 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/backstay/backstay"
+	"github.com/backstay/backstay/internal/app"
+)
+
+// record is a noun that has a backstay.Record.
+type record[T any] interface {
+	*T
+	Base() *backstay.Record
+}
+
+// nounPages are the pages that nouns have alike: the list, one thing, the form to make and change one, and the question before one is
+// deleted. What is special about a noun is a function of it; what has a page of its own leaves the function for it nil.
+type nounPages[T any, P record[T]] struct {
+	noun      *app.Noun[T, P]
+	path      string // of the list
+	icon      string
+	one, many string // what it is called, such as "group" and "groups"
+	lead      string // what they are for, in a sentence
+	filters   []string
+	columns   []string                              // of the list, after the name
+	row       func(v *visit, x P) row               // without a link: that is added
+	fields    func(v *visit, x P) ([]group, error)  // of the form, with the values of x; nil where none can be made or changed
+	facts     func(v *visit, x P) ([]fact, error)   // what the page of one says; nil where it has a page of its own
+	acts      func(v *visit, x P) []act             // what can be done on that page, beside changing and deleting
+	goes      func(v *visit, x P) string            // what is lost when one is deleted, and what stays; nil where none can be deleted
+	typed     bool                                  // its name has to be typed to delete it
+	create    func(v *visit, x T) (T, error)        // in place of the noun's own
+	made      func(v *visit, x P) (to, done string) // where to go on after one was made; by default its page
+}
+
+// fact is something that is so, on a page of one thing.
+type fact struct {
+	Name string
+	Text any // a string or html
+	Pill *pill
+}
+
+// registerNoun registers the pages.
+func registerNoun[T any, P record[T]](s *Site, n nounPages[T, P]) {
+	s.get(n.path, n.list)
+	if n.facts != nil {
+		s.get(n.path+"/{id}", n.show)
+	}
+	if n.fields != nil {
+		s.get(n.path+"/new", n.fresh)
+		s.post(n.path, n.add)
+		s.get(n.path+"/{id}/edit", n.edit)
+		s.post(n.path+"/{id}/edit", n.change)
+	}
+	if n.goes != nil {
+		s.get(n.path+"/{id}/delete", n.question)
+		s.post(n.path+"/{id}/delete", n.remove)
+	}
+}
+
+// listPage is a page with a list.
+type listPage struct {
+	frame
+	Heading, Lead string
+	Acts          []act
+	Search        *search
+	Tabs          []tab
+	Table         table
+}
+
+// search is the field above a list.
+type search struct {
+	Label, Value string
+	Keep         []sent // what else the address asks for
+}
+
+// tab is a page beside others of its kind.
+type tab struct {
+	Href, Word string
+	Current    bool
+}
+
+func (n nounPages[T, P]) list(v *visit) error {
+	l := v.list(n.filters...)
+	things, next, err := n.noun.List(v.ctx, v.who, l)
+	if err != nil {
+		return err
+	}
+	page := listPage{frame: v.frame(upper(n.many)), Heading: upper(n.many), Lead: n.lead, Tabs: v.settingsTabs()}
+	page.Table = table{Label: upper(n.many), Columns: []column{v.sortable("Name", "name")}, Next: v.nextPage(next)}
+	for _, title := range n.columns {
+		page.Table.Columns = append(page.Table.Columns, column{Title: title})
+	}
+	for i := range things {
+		r := n.row(v, &things[i])
+		if n.facts != nil && r.Href == "" {
+			r.Href = n.path + "/" + P(&things[i]).Base().ID
+		}
+		page.Table.Rows = append(page.Table.Rows, r)
+	}
+	add := act{Word: "Add a " + n.one, Icon: "plus", Href: n.path + "/new", Tone: "primary"}
+	if n.fields != nil && v.somewhere(n.noun.Manage) {
+		page.Acts = []act{add}
+	}
+	page.Table.Empty = &empty{Icon: n.icon, Title: "No " + n.many + " yet", Text: n.lead, Acts: page.Acts}
+	if v.filtered(n.filters...) {
+		page.Table.Empty = &empty{Title: "Nothing found", Text: "None of the " + n.many + " is so.", Acts: []act{{Word: "Show all", Href: n.path}}}
+	}
+	page.Search = &search{Label: "Search " + n.many, Value: l.Search}
+	return v.show("list", page)
+}
+
+// thingPage is a page about one thing.
+type thingPage struct {
+	frame
+	Back    tab // to the list
+	Heading string
+	Facts   []fact
+	Acts    []act
+	Tabs    []tab
+}
+
+func (n nounPages[T, P]) show(v *visit) error {
+	x, err := n.noun.Find(v.ctx, v.who, v.id())
+	if err != nil {
+		return err
+	}
+	name := n.row(v, &x).Name
+	page := thingPage{frame: v.frame(name), Heading: name, Back: tab{Href: n.path, Word: upper(n.many)}}
+	if page.Facts, err = n.facts(v, &x); err != nil {
+		return err
+	}
+	if n.acts != nil {
+		page.Acts = n.acts(v, &x)
+	}
+	page.Acts = append(page.Acts, n.changing(v, &x)...)
+	return v.show("thing", page)
+}
+
+// changing are the acts of changing and deleting that the person may do.
+func (n nounPages[T, P]) changing(v *visit, x P) (acts []act) {
+	at := n.path + "/" + x.Base().ID
+	scope, owner := placeOf(x)
+	if n.fields != nil && v.may(n.noun.Manage, scope, owner) {
+		acts = append(acts, act{Word: "Change", Icon: "edit", Href: at + "/edit"})
+	}
+	erase := n.noun.Erase
+	if erase == "" {
+		erase = n.noun.Manage
+	}
+	if n.goes != nil && v.may(erase, scope, owner) {
+		acts = append(acts, act{Word: "Delete", Icon: "trash", Href: at + "/delete", Tone: "danger"})
+	}
+	return acts
+}
+
+// placeOf is where a thing lies, and whose it is.
+func placeOf(x any) (backstay.Scope, string) {
+	if placed, ok := x.(interface{ Place() *backstay.Placed }); ok {
+		return placed.Place().Scope, placed.Place().Owner
+	}
+	return backstay.System, ""
+}
+
+// editPage has a form to make or change a thing.
+type editPage struct {
+	frame
+	Heading, Lead string
+	Back          tab
+	Form          *form
+}
+
+// form is that of a thing; of a new one without an id.
+func (n nounPages[T, P]) form(v *visit, x P) (*form, error) {
+	groups, err := n.fields(v, x)
+	f := &form{Action: n.path, Submit: "Add the " + n.one, Back: n.path, Groups: groups}
+	if id := x.Base().ID; id != "" {
+		f.Action, f.Submit, f.Back = n.path+"/"+id+"/edit", "Save", n.path
+		if n.facts != nil {
+			f.Back += "/" + id
+		}
+		f.Version = x.Base().Version
+	}
+	return f, err
+}
+
+func (n nounPages[T, P]) fresh(v *visit) error {
+	x := P(new(T))
+	f, err := n.form(v, x)
+	if err != nil {
+		return err
+	}
+	return n.showForm(v, http.StatusOK, x, n.dangerous(v, f))
+}
+
+// dangerous has the form ask for a confirmation where the noun is changed only with one.
+func (n nounPages[T, P]) dangerous(v *visit, f *form) *form {
+	if row, ok := backstay.FindPermission(n.noun.Manage); ok && row.Dangerous() {
+		return v.ask(f)
+	}
+	return f
+}
+
+func (n nounPages[T, P]) showForm(v *visit, status int, x P, f *form) error {
+	heading := "Add a " + n.one
+	if x.Base().ID != "" {
+		heading = "Change " + n.row(v, x).Name
+	}
+	return v.answer(status, "edit", editPage{frame: v.frame(heading), Heading: heading, Lead: n.lead, Back: tab{Href: n.path, Word: upper(n.many)}, Form: f})
+}
+
+func (n nounPages[T, P]) add(v *visit) error {
+	x := P(new(T))
+	f, err := n.form(v, x)
+	if err != nil {
+		return err
+	}
+	f.read(v.r)
+	var made T
+	if err = f.into(&made); err == nil {
+		if n.create != nil {
+			made, err = n.create(v, made)
+		} else {
+			made, err = n.noun.Create(v.ctx, v.who, made)
+		}
+	}
+	if err != nil {
+		status, err := f.refuse(v, err)
+		if err != nil {
+			return err
+		}
+		return n.showForm(v, status, x, f)
+	}
+	to, done := n.path, n.row(v, &made).Name+" was added."
+	if n.facts != nil {
+		to += "/" + P(&made).Base().ID
+	}
+	if n.made != nil {
+		to, done = n.made(v, &made)
+	}
+	return v.redirect(to, done)
+}
+
+func (n nounPages[T, P]) edit(v *visit) error {
+	x, err := n.noun.Find(v.ctx, v.who, v.id())
+	if err != nil {
+		return err
+	}
+	f, err := n.form(v, &x)
+	if err != nil {
+		return err
+	}
+	return n.showForm(v, http.StatusOK, &x, n.dangerous(v, f))
+}
+
+func (n nounPages[T, P]) change(v *visit) error {
+	x, err := n.noun.Find(v.ctx, v.who, v.id())
+	if err != nil {
+		return err
+	}
+	f, err := n.form(v, &x)
+	if err != nil {
+		return err
+	}
+	f.read(v.r)
+	patch, err := f.json()
+	if err == nil {
+		_, err = n.noun.Update(v.ctx, v.who, v.id(), int64(v.number("version", 0)), patch)
+	}
+	if err != nil {
+		status, err := f.refuse(v, err)
+		if err != nil {
+			return err
+		}
+		return n.showForm(v, status, &x, f)
+	}
+	return v.redirect(f.Back, "Saved.")
+}
+
+// deletePage asks before something is lost.
+type deletePage struct {
+	frame
+	Heading string
+	Goes    string
+	Name    string
+	Typed   bool
+	Back    string
+	Form    *form
+}
+
+func (n nounPages[T, P]) question(v *visit) error {
+	x, err := n.noun.Find(v.ctx, v.who, v.id())
+	if err != nil {
+		return err
+	}
+	return n.ask(v, http.StatusOK, &x, n.deletion(v, &x))
+}
+
+// deletion is the form that deletes a thing.
+func (n nounPages[T, P]) deletion(v *visit, x P) *form {
+	f := newForm(n.path+"/"+x.Base().ID+"/delete", "Delete "+n.one, n.path)
+	f.Danger = true
+	if n.facts != nil {
+		f.Back += "/" + x.Base().ID
+	}
+	f.Version = x.Base().Version
+	if n.typed {
+		name := n.row(v, x).Name
+		f.Groups[0].Fields = append(f.Groups[0].Fields, &field{Name: "name", Title: "Type the name " + name, Kind: textField, Auto: "off"})
+	}
+	erase := n.noun.Erase
+	if erase == "" {
+		erase = n.noun.Manage
+	}
+	if row, ok := backstay.FindPermission(erase); ok && row.Dangerous() {
+		return v.ask(f)
+	}
+	return f
+}
+
+func (n nounPages[T, P]) ask(v *visit, status int, x P, f *form) error {
+	name := n.row(v, x).Name
+	page := deletePage{frame: v.frame("Delete " + name), Heading: "Delete the " + n.one + " " + name + "?", Goes: n.goes(v, x), Name: name, Typed: n.typed, Back: f.Back, Form: f}
+	return v.answer(status, "delete", page)
+}
+
+func (n nounPages[T, P]) remove(v *visit) error {
+	x, err := n.noun.Find(v.ctx, v.who, v.id())
+	if err != nil {
+		return err
+	}
+	name := n.row(v, &x).Name
+	f := n.deletion(v, &x)
+	f.read(v.r)
+	if n.typed && f.value("name") != name {
+		f.find("name").Error = "This is not the name. Nothing was deleted."
+		return n.ask(v, http.StatusUnprocessableEntity, &x, f)
+	}
+	if err := n.noun.Delete(v.ctx, v.who, v.id(), int64(v.number("version", 0))); err != nil {
+		status, err := f.refuse(v, err)
+		if err != nil {
+			return err
+		}
+		return n.ask(v, status, &x, f)
+	}
+	return v.redirect(n.path, name+" was deleted.")
+}
+
+// projectField asks in which project a new thing is to be: nothing where there is but one. The value is the one that is looked at.
+func (v *visit) projectField(p backstay.Permission) *field {
+	f := &field{Name: "project", Title: "Project", Kind: selectField, Value: v.project()}
+	for _, project := range v.desk.Projects {
+		if v.may(p, project.Scope, "") {
+			f.Choices = append(f.Choices, choice{Value: project.ID, Title: project.Name})
+		}
+	}
+	if len(f.Choices) == 1 {
+		f.Kind, f.Value = hiddenField, f.Choices[0].Value
+	}
+	return f
+}
