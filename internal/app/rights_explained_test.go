@@ -14,8 +14,8 @@ var somePlaces = []backstay.Scope{"/", "/system", "/project/a", "/project/a/sour
 
 func drawRole(t *rapid.T) backstay.Role {
 	roles := backstay.BuiltInRoles()
-	if i := rapid.IntRange(0, len(roles)).Draw(t, "role"); i < len(roles) {
-		return roles[i]
+	if rapid.Bool().Draw(t, "built in") {
+		return rapid.SampledFrom(roles).Draw(t, "role")
 	}
 	own := backstay.Role{Record: backstay.Record{ID: "custom"}, Name: "Custom"}
 	for _, row := range backstay.Permissions() {
@@ -39,28 +39,45 @@ func says(a Answer, fresh bool) bool { return a == AnswerYes || a == AnswerFresh
 func TestWhatIsExplainedIsWhatIsDecided(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := rapid.SliceOfN(rapid.Custom(drawHeld), 0, 6).Draw(t, "grants")
-		scope := rapid.SampledFrom(somePlaces).Draw(t, "at")
-		e := explainRights(backstay.User{Record: backstay.Record{ID: "anna"}}, all, scope)
-		if len(e.Permissions) != len(backstay.Permissions()) {
-			t.Fatalf("%d permissions are explained", len(e.Permissions))
-		}
-		for _, p := range e.Permissions {
-			for _, fresh := range []bool{false, true} {
-				who := backstay.Actor{Kind: backstay.ActorUser, User: "anna", Rights: rightsOf(all), Fresh: fresh}
-				if d := backstay.Decide(who, p.Permission, scope, "otto"); d.Allowed != says(p.Answer, fresh) || d.NeedFresh != (p.Answer == AnswerFresh && !fresh) {
-					t.Fatalf("%s of others, confirmed %t: explained as %s, decided %+v", p.Permission, fresh, p.Answer, d)
-				}
-				if d := backstay.Decide(who, p.Permission, scope, "anna"); d.Allowed != says(p.Own, fresh) || d.NeedFresh != (p.Own == AnswerFresh && !fresh) {
-					t.Fatalf("%s of their own, confirmed %t: explained as %s, decided %+v", p.Permission, fresh, p.Own, d)
-				}
-			}
-			becauseOfThese(t, e, p, all)
-		}
+		asDecided(t, all, rapid.SampledFrom(somePlaces).Draw(t, "at"))
 	})
 }
 
+func TestEachRoleAloneIsExplainedAsItIsDecided(t *testing.T) {
+	for _, role := range backstay.BuiltInRoles() {
+		for _, scope := range somePlaces {
+			for _, effect := range []backstay.Effect{backstay.Allow, backstay.Deny} {
+				g := held{ExplainedGrant{Grant: "g", RoleName: role.Name, Scope: scope, Effect: effect}, backstay.Right{Role: role, Scope: scope, Effect: effect}}
+				for _, at := range somePlaces {
+					asDecided(t, []held{g}, at)
+				}
+			}
+		}
+	}
+}
+
+// asDecided fails the test unless all that is explained is what Decide says.
+func asDecided(t rapid.TB, all []held, scope backstay.Scope) {
+	e := explainRights(backstay.User{Record: backstay.Record{ID: "anna"}}, all, scope)
+	if len(e.Permissions) != len(backstay.Permissions()) {
+		t.Fatalf("%d permissions are explained", len(e.Permissions))
+	}
+	for _, p := range e.Permissions {
+		for _, fresh := range []bool{false, true} {
+			who := backstay.Actor{Kind: backstay.ActorUser, User: "anna", Rights: rightsOf(all), Fresh: fresh}
+			if d := backstay.Decide(who, p.Permission, scope, "otto"); d.Allowed != says(p.Answer, fresh) || d.NeedFresh != (p.Answer == AnswerFresh && !fresh) {
+				t.Fatalf("%s of others, confirmed %t: explained as %s, decided %+v", p.Permission, fresh, p.Answer, d)
+			}
+			if d := backstay.Decide(who, p.Permission, scope, "anna"); d.Allowed != says(p.Own, fresh) || d.NeedFresh != (p.Own == AnswerFresh && !fresh) {
+				t.Fatalf("%s of their own, confirmed %t: explained as %s, decided %+v", p.Permission, fresh, p.Own, d)
+			}
+		}
+		becauseOfThese(t, e, p, all)
+	}
+}
+
 // becauseOfThese fails the test unless the grants that are named, and no others, make the answer.
-func becauseOfThese(t *rapid.T, e Explained, p ExplainedPermission, all []held) {
+func becauseOfThese(t rapid.TB, e Explained, p ExplainedPermission, all []held) {
 	var named, gives []backstay.Right
 	denied := false
 	for _, r := range p.Because {
