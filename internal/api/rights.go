@@ -185,6 +185,7 @@ var rights = map[string]Right{
 	"get-snapshot-content":  {Access: OnObject, Permission: backstay.ReadSnapshots, See: backstay.ListSnapshots},
 	"download-snapshot":     {Access: OnObject, Permission: backstay.ReadSnapshots, See: backstay.ListSnapshots},
 	"delete-snapshot":       {Access: OnObject, Permission: backstay.DeleteSnapshots, See: backstay.ListSnapshots},
+	"preview-retention":     {Access: OnObject, Permission: backstay.ListSnapshots, See: backstay.ReadSources, Quiet: true},
 	"list-restores":         {Access: OnList, Permission: backstay.PlanRestores},
 	"get-restore":           {Access: OnObject, Permission: backstay.PlanRestores},
 	"plan-restore":          {Access: OnObject, Permission: backstay.PlanRestores, See: backstay.ListSnapshots},
