@@ -214,6 +214,8 @@ func (w *world) quietBody(r route) any {
 	switch r.id {
 	case "verify-audit":
 		return map[string]any{}
+	case "preview-retention":
+		return map[string]any{"plan": w.things[r.many()].id}
 	case "begin-identity-sign-in":
 		return map[string]any{"provider": w.corp.id}
 	}
