@@ -47,6 +47,8 @@ func (s *Site) register() {
 	s.registerOverview()
 	s.registerSettings()
 	s.registerGroups()
+	s.registerPlans()
+	s.registerSnapshots()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.
