@@ -48,6 +48,7 @@ func (s *Site) register() {
 	s.registerActivity()
 	s.registerSettings()
 	s.registerGroups()
+	s.registerStorage()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.
