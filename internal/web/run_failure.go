@@ -185,7 +185,7 @@ func pathOf(object, id string) string {
 	case "plan":
 		return "/plans/" + id
 	case "repository":
-		return "/storage/repositories/" + id
+		return "/repositories/" + id
 	case "storage":
 		return "/storage/" + id
 	case "restore":

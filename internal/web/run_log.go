@@ -79,13 +79,13 @@ func (v *visit) logView(log app.RunLog) *logView {
 	return w
 }
 
-// levels are the words and tones of a log's lines.
-var levels = map[string][2]string{"info": {"info", ""}, "warning": {"warn", "warn"}, "error": {"error", "fail"}}
+// lineLevels are the words and tones of a log's lines.
+var lineLevels = map[string][2]string{"info": {"info", ""}, "warning": {"warn", "warn"}, "error": {"error", "fail"}}
 
 func (v *visit) logLines(lines []backstay.RunLine) []logLine {
 	all := make([]logLine, len(lines))
 	for i, l := range lines {
-		level := levels[l.Level]
+		level := lineLevels[l.Level]
 		all[i] = logLine{ID: l.Seq, Time: v.moment(l.Time, l.Time.In(v.zone).Format("15:04:05")), Level: level[0], Tone: level[1], Text: l.Text}
 	}
 	return all
