@@ -49,6 +49,7 @@ func (s *Site) register() {
 	s.registerSettings()
 	s.registerGroups()
 	s.registerStorage()
+	s.registerStart()
 	s.registerPlans()
 	s.registerSnapshots()
 }
