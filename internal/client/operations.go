@@ -58,6 +58,8 @@ var (
 	ModuleSnapshots = Operation{http.MethodGet, "/modules/{id}/snapshots"}
 	TestStorage     = Operation{http.MethodPost, "/storages/{id}/test"}
 	Summary         = Operation{http.MethodGet, "/metrics/summary"}
+	Overview        = Operation{http.MethodGet, "/overview"}
+	StorageUsage    = Operation{http.MethodGet, "/storages/{id}/usage"}
 	PlanRestore     = Operation{http.MethodPost, "/restores"}
 	RestoreChanges  = Operation{http.MethodGet, "/restores/{id}/changes"}
 	DecideRestore   = Operation{http.MethodPatch, "/restores/{id}/changes"}
@@ -79,6 +81,6 @@ var (
 func Operations() []Operation {
 	return []Operation{Claim, SignIn, SecondFactor, Confirm, UseLink, SignOut, Profile, UpdateProfile, ChangePassword, BeginTOTP, ConfirmTOTP, RecoveryCodes, Settings, UpdateSettings,
 		Clock, ConfirmClock, StartPlan, RunLog, CancelRun, RetryRun, Verify, Prune, Scan, RevealPassword, RevealStorage, RevealSource, RecoveryKit, ExportKit, StorageKinds,
-		SourceKinds, ChannelKinds, AuditSinkKinds, TestAuditSink, ForgotPassword, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, ModuleSnapshots, TestStorage, Summary, PlanRestore, RestoreChanges, DecideRestore,
+		SourceKinds, ChannelKinds, AuditSinkKinds, TestAuditSink, ForgotPassword, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, ModuleSnapshots, TestStorage, Summary, Overview, StorageUsage, PlanRestore, RestoreChanges, DecideRestore,
 		ApplyRestore, DiscardRestore, RestoreReport, CreateLink, ListPermissions, AuditEvents, VerifyAudit, SignAudit, ExportAudit, StartServerBackup, ServerBackups}
 }
