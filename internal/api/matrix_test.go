@@ -165,6 +165,8 @@ func (w *world) request(r route) (path string, body any, header []string) {
 		body = map[string]any{"snapshot": id, "target": "original", "paths": []string{"/nowhere"}}
 	case "preview-retention":
 		body = map[string]any{"plan": id, "policy": map[string]any{"last": "1"}}
+	case "tag-snapshot":
+		body = map[string]any{"remove": []string{"nobodys"}}
 	case "decide-restore":
 		body = map[string]any{"action": "create", "decision": "skip"}
 	case "create-channel":

@@ -168,6 +168,8 @@ var rights = map[string]Right{
 	"protect-snapshot":   {Access: OnObject, Permission: backstay.ProtectSnapshots, See: backstay.ListSnapshots},
 	"unprotect-snapshot": {Access: OnObject, Permission: backstay.ProtectSnapshots, See: backstay.ListSnapshots},
 
+	"tag-snapshot": {Access: OnObject, Permission: backstay.ProtectSnapshots, See: backstay.ListSnapshots},
+
 	"sign-audit":                 {Access: OnServer, Permission: backstay.ReadAudit, Quiet: true},
 	"get-clock":                  {Access: SignedIn},
 	"confirm-clock":              {Access: OnServer, Permission: backstay.ManageSystem},
