@@ -114,7 +114,7 @@ func (w *world) request(r route) (path string, body any, header []string) {
 		body = map[string]string{"ticket": "x", "password": "x"}
 	case "confirm":
 		body = map[string]string{"password": "x"}
-	case "change-password":
+	case "change-password", "add-repository-key":
 		body = map[string]string{"password": "short"}
 	case "confirm-totp":
 		body = map[string]string{"code": "123456"}

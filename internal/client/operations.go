@@ -54,6 +54,9 @@ var (
 	Download         = Operation{http.MethodGet, "/snapshots/{id}/download"}
 	Diff             = Operation{http.MethodGet, "/snapshots/{id}/diff/{other}"}
 	Protect          = Operation{http.MethodPost, "/snapshots/{id}/protect"}
+	RepositoryKeys   = Operation{http.MethodGet, "/repositories/{id}/keys"}
+	AddKey           = Operation{http.MethodPost, "/repositories/{id}/keys"}
+	RemoveKey        = Operation{http.MethodDelete, "/repositories/{id}/keys/{other}"}
 	TagSnapshot      = Operation{http.MethodPost, "/snapshots/{id}/tags"}
 	Unprotect        = Operation{http.MethodPost, "/snapshots/{id}/unprotect"}
 	ModuleSnapshots  = Operation{http.MethodGet, "/modules/{id}/snapshots"}
@@ -82,6 +85,6 @@ var (
 func Operations() []Operation {
 	return []Operation{Claim, SignIn, SecondFactor, Confirm, UseLink, SignOut, Profile, UpdateProfile, ChangePassword, BeginTOTP, ConfirmTOTP, RecoveryCodes, Settings, UpdateSettings,
 		Clock, ConfirmClock, StartPlan, RunLog, CancelRun, RetryRun, Verify, Prune, Scan, RevealPassword, RevealStorage, RevealSource, RecoveryKit, ExportKit, StorageKinds,
-		SourceKinds, ChannelKinds, AuditSinkKinds, TestAuditSink, ForgotPassword, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, TagSnapshot, ModuleSnapshots, TestStorage, Summary, PreviewRetention, PlanRestore, RestoreChanges, DecideRestore,
+		SourceKinds, ChannelKinds, AuditSinkKinds, TestAuditSink, ForgotPassword, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, TagSnapshot, RepositoryKeys, AddKey, RemoveKey, ModuleSnapshots, TestStorage, Summary, PreviewRetention, PlanRestore, RestoreChanges, DecideRestore,
 		ApplyRestore, DiscardRestore, RestoreReport, CreateLink, ExplainRights, ListPermissions, AuditEvents, VerifyAudit, SignAudit, ExportAudit, StartServerBackup, ServerBackups}
 }
