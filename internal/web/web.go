@@ -46,6 +46,8 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.served.Serv
 func (s *Site) register() {
 	s.registerOverview()
 	s.registerSettings()
+	s.registerGate()
+	s.registerIdentities()
 	s.registerGroups()
 }
 
