@@ -48,6 +48,7 @@ func (s *Site) register() {
 	s.registerSettings()
 	s.registerGate()
 	s.registerIdentities()
+	s.registerSecurity()
 	s.registerGroups()
 }
 

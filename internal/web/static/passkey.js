@@ -1,4 +1,4 @@
-// Passkeys: a form of data-passkey="sign-in" or "register" is sent with the answer of one, and a button of data-passkey="confirm" confirms with
+// Passkeys: a form of data-passkey="sign-in" or "register" is sent with the answer of one ("later": it has yet to become one), and a button of data-passkey="confirm" confirms with
 // one that it is the person, then sends its form. All are hidden until the browser shows that it knows passkeys.
 "use strict";
 
@@ -57,9 +57,12 @@
 		}
 	}
 
+	for (const note of document.querySelectorAll("[data-no-passkey]")) note.hidden = true;
+
 	for (const form of document.querySelectorAll("form[data-passkey]")) {
 		const signsIn = form.dataset.passkey === "sign-in";
 		form.hidden = false;
+		if (form.dataset.passkey === "later") continue; // something else comes first
 		form.addEventListener("submit", async (e) => {
 			e.preventDefault();
 			try {
