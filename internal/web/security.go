@@ -44,7 +44,7 @@ type securityCard struct {
 
 // securityRow is one thing to sign in with.
 type securityRow struct {
-	Name string
+	Name string // "" where its card says it
 	Subs []html
 	Acts []act
 }
@@ -138,7 +138,7 @@ func (v *visit) recoveryCard(all []backstay.Factor) securityCard {
 		if f.LastUsedAt != nil {
 			subs = append(subs, "one was used "+v.ago(*f.LastUsedAt))
 		}
-		card.Rows = append(card.Rows, securityRow{Name: f.Name, Subs: subs})
+		card.Rows = append(card.Rows, securityRow{Subs: subs})
 	}
 	card.Acts = []act{{Word: "Make new codes", Href: securityPath + "/recovery-codes", Post: true}}
 	return card
@@ -148,7 +148,7 @@ func (v *visit) passwordCard(all []backstay.Factor) securityCard {
 	card := securityCard{Title: "Password", Text: "You have none: you sign in by something else.", Acts: []act{{Word: "Choose a password", Href: securityPath + "/password"}}}
 	for _, f := range all {
 		card.Text, card.Acts[0].Word = "", "Change your password"
-		card.Rows = append(card.Rows, securityRow{Name: f.Name, Subs: []html{"Chosen " + v.ago(f.UpdatedAt)}})
+		card.Rows = append(card.Rows, securityRow{Subs: []html{"Chosen " + v.ago(f.UpdatedAt)}})
 	}
 	return card
 }

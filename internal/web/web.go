@@ -49,6 +49,9 @@ func (s *Site) register() {
 	s.registerGate()
 	s.registerIdentities()
 	s.registerSecurity()
+	s.registerProfile()
+	s.registerSessions()
+	s.registerTokens()
 	s.registerGroups()
 }
 
