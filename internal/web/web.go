@@ -53,6 +53,9 @@ func (s *Site) register() {
 	s.registerSessions()
 	s.registerTokens()
 	s.registerGroups()
+	s.registerStorage()
+	s.registerPlans()
+	s.registerSnapshots()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.
