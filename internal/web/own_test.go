@@ -118,3 +118,20 @@ func TestATokenIsShownOnceAndWorks(t *testing.T) {
 		}
 	})
 }
+
+func TestHelpIsThereForEverybody(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		c := s.Client(t)
+		has(t, page(t, c, "/help"), `id="keys"`, "Have a link mailed", "restic -r LOCATION restore latest", "What the words mean")
+		hasNot(t, page(t, c, "/help"), "/errors/", `data-keys="off"`, "Get the recovery kit")
+		has(t, page(t, s.Owner, "/help"), `href="/errors/BST-2001"`, "Ada Owner")
+		if to := send(t, c, "/help/keys", nil); to != "/help#keys" {
+			t.Errorf("the switch leads to %q", to)
+		}
+		for _, path := range []string{"/help", "/sign-in"} {
+			has(t, page(t, c, path), `<body data-keys="off">`)
+		}
+		send(t, c, "/help/keys", nil)
+		hasNot(t, page(t, c, "/help"), `data-keys="off"`)
+	})
+}

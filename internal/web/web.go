@@ -52,6 +52,7 @@ func (s *Site) register() {
 	s.registerProfile()
 	s.registerSessions()
 	s.registerTokens()
+	s.registerHelp()
 	s.registerGroups()
 	s.registerStorage()
 	s.registerPlans()
