@@ -61,6 +61,7 @@ func (v *visit) confirmApp() error {
 	f.read(v.r)
 	codes, err := v.App.ConfirmTOTP(v.ctx, v.who, v.id(), f.value("code"))
 	if err != nil {
+		f.find("code").Value = "" // the next one is another
 		status, err := f.refuse(v, err)
 		if err != nil {
 			return err

@@ -50,7 +50,7 @@ var shortcuts = []shortcut{
 }
 
 var terms = []term{
-	{"Source", "What is protected: files of a machine, or a database."},
+	{"Source", "What is protected, such as the files of a machine."},
 	{"Module", "A named part of a source, such as some of its folders."},
 	{"Storage", "A place that holds repositories: a folder, a server, a cloud."},
 	{"Repository", "Where snapshots are kept in a storage, encrypted by a password, in the format of restic."},

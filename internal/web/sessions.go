@@ -30,7 +30,7 @@ func (v *visit) sessions() error {
 		return b.LastUsedAt.Compare(a.LastUsedAt)
 	})
 	page := listPage{frame: v.frame("Sessions"), Heading: "You are signed in at " + counted(len(all), "place", "places"), Lead: "End what you don't know, then change your password.", Tabs: v.settingsTabs()}
-	page.Table = table{Label: "Sessions", Columns: []column{{Title: "Where"}, {Title: "State"}, {Title: "Address"}, {Title: "Signed in by"}, {Title: "Last used"}, {Title: "Ends", Drop: true}}}
+	page.Table = table{Label: "Sessions", Columns: []column{{Title: "Where"}, {Title: "State"}, {Title: "Signed in by", Drop: true}, {Title: "Last used"}, {Title: "Ends", Drop: true}}}
 	for _, s := range all {
 		page.Table.Rows = append(page.Table.Rows, v.sessionRow(s))
 	}
@@ -45,7 +45,7 @@ func (v *visit) sessionRow(s backstay.Session) row {
 	if s.MFA && s.Method != "passkey" {
 		method += " and second factor"
 	}
-	r := row{Name: browserText(s.UserAgent), Cells: []cell{{Pill: &pill{"idle", "check", "Signed in", true}}, {Text: s.IP}, {Text: method}, {Text: v.ago(s.LastUsedAt)}, {Text: v.when(s.ExpiresAt)}}}
+	r := row{Name: browserText(s.UserAgent), Sub: "from " + s.IP, Cells: []cell{{Pill: &pill{"idle", "check", "Signed in", true}}, {Text: method}, {Text: v.ago(s.LastUsedAt)}, {Text: v.when(s.ExpiresAt)}}}
 	if s.Current {
 		r.Cells[0].Pill = &pill{"ok", "ok", "This one", false}
 		r.Acts = []act{{Word: "Sign out", Href: "/sign-out", Post: true, Tone: "quiet"}}
