@@ -199,6 +199,8 @@ func (w *world) query(r route, id string) string {
 		return "?snapshot=" + id
 	case "backup-verify":
 		return "?again=true"
+	case "explain-rights":
+		return "?scope=/system"
 	}
 	return ""
 }

@@ -12,6 +12,7 @@ func (a *API) register() {
 	a.registerAuditExport()
 	a.registerAuditSinks()
 	nouns(a, "users", a.App.Users)
+	a.registerExplained()
 	nouns(a, "groups", a.App.Groups)
 	nouns(a, "roles", a.App.Roles)
 	nouns(a, "grants", a.App.Grants)

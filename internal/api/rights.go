@@ -95,6 +95,7 @@ var rights = map[string]Right{
 	"update-user":              {Access: OnServer, Permission: backstay.ManageUsers, See: backstay.ReadUsers},
 	"delete-user":              {Access: OnServer, Permission: backstay.ManageUsers, See: backstay.ReadUsers},
 	"create-link":              {Access: OnServer, Permission: backstay.ManageUsers, See: backstay.ReadUsers},
+	"explain-rights":           {Access: OnServer, Permission: backstay.ReadUsers, See: backstay.ReadUsers}, // of others at /system; where else, who has it there
 	"list-groups":              {Access: Somewhere, Permission: backstay.ReadUsers},
 	"get-group":                {Access: Somewhere, Permission: backstay.ReadUsers},
 	"create-group":             {Access: OnServer, Permission: backstay.ManageUsers},

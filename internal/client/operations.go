@@ -65,6 +65,7 @@ var (
 	DiscardRestore  = Operation{http.MethodPost, "/restores/{id}/discard"}
 	RestoreReport   = Operation{http.MethodGet, "/restores/{id}/report"}
 	CreateLink      = Operation{http.MethodPost, "/users/{id}/link"}
+	ExplainRights   = Operation{http.MethodGet, "/users/{id}/rights"}
 	ListPermissions = Operation{http.MethodGet, "/permissions"}
 	AuditEvents     = Operation{http.MethodGet, "/audit-events"}
 	VerifyAudit     = Operation{http.MethodPost, "/audit-events/verify"}
@@ -80,5 +81,5 @@ func Operations() []Operation {
 	return []Operation{Claim, SignIn, SecondFactor, Confirm, UseLink, SignOut, Profile, UpdateProfile, ChangePassword, BeginTOTP, ConfirmTOTP, RecoveryCodes, Settings, UpdateSettings,
 		Clock, ConfirmClock, StartPlan, RunLog, CancelRun, RetryRun, Verify, Prune, Scan, RevealPassword, RevealStorage, RevealSource, RecoveryKit, ExportKit, StorageKinds,
 		SourceKinds, ChannelKinds, AuditSinkKinds, TestAuditSink, ForgotPassword, TestSource, TestChannel, Acknowledge, Search, History, Entries, Content, Download, Diff, Protect, Unprotect, ModuleSnapshots, TestStorage, Summary, PlanRestore, RestoreChanges, DecideRestore,
-		ApplyRestore, DiscardRestore, RestoreReport, CreateLink, ListPermissions, AuditEvents, VerifyAudit, SignAudit, ExportAudit, StartServerBackup, ServerBackups}
+		ApplyRestore, DiscardRestore, RestoreReport, CreateLink, ExplainRights, ListPermissions, AuditEvents, VerifyAudit, SignAudit, ExportAudit, StartServerBackup, ServerBackups}
 }
