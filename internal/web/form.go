@@ -54,6 +54,7 @@ type field struct {
 // choice is one of what can be chosen.
 type choice struct {
 	Value, Title, Help string
+	Heading            string // before it, where a family of choices begins
 	Chosen             bool
 }
 
@@ -104,6 +105,7 @@ type form struct {
 	Problem string // what is wrong with it as a whole
 	Hint    string // what to do about it
 	Confirm *confirmation
+	tidy    func(tree map[string]any) // makes what was entered what the use case takes, where that is not the same
 }
 
 // newForm makes a form of one group.
@@ -195,6 +197,9 @@ func (f *form) json() ([]byte, error) {
 	}
 	if bad {
 		return nil, backstay.Errorf(backstay.Invalid, "an entry is no number")
+	}
+	if f.tidy != nil {
+		f.tidy(tree)
 	}
 	return json.Marshal(tree)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/backstay/backstay"
@@ -31,7 +32,22 @@ type nounPages[T any, P record[T]] struct {
 	typed     bool                                  // its name has to be typed to delete it
 	create    func(v *visit, x T) (T, error)        // in place of the noun's own
 	made      func(v *visit, x P) (to, done string) // where to go on after one was made; by default its page
+
+	first  string                                   // the title of the first column, where things have no name to sort by
+	sorts  map[string]string                        // of columns that the list can be sorted by, the fields
+	order  string                                   // what the list is sorted by until somebody says so; by default the newest is first
+	pick   func(v *visit) ([]*field, error)         // what a list can be narrowed by, above it
+	whole  func(x P) bool                           // it is nobody's to change or delete, such as what is built in; nil: none is
+	about  func(v *visit, x P) string               // a sentence below the name on the page of one
+	parts  func(v *visit, x P) ([]thingPart, error) // what stands below the facts on the page of one
+	adds   string                                   // the words that lead to the form of a new one
+	narrow func(l *app.List)                        // says in another way what is searched for
+	at     func(x P) backstay.Scope                 // where one lies that tells it in another way than others
+	kinds  func(v *visit) []kindChoice              // of nouns of several kinds: which is asked for before the form
 }
+
+// kindChoice is a kind that a new thing can be of.
+type kindChoice struct{ Kind, Title, Help string }
 
 // fact is something that is so, on a page of one thing.
 type fact struct {
@@ -39,6 +55,19 @@ type fact struct {
 	Text any // a string or html
 	Pill *pill
 }
+
+// thingPart is one card on a page of a thing.
+type thingPart struct {
+	Title, Text string
+	Note        *said
+	Facts       []fact
+	Table       *table
+	Search      *search
+	Acts        []act
+}
+
+// said is what is to be known of something at once, such as how a test went.
+type said struct{ Tone, Icon, Fact, Text string }
 
 // registerNoun registers the pages.
 func registerNoun[T any, P record[T]](s *Site, n nounPages[T, P]) {
@@ -62,6 +91,7 @@ func registerNoun[T any, P record[T]](s *Site, n nounPages[T, P]) {
 type listPage struct {
 	frame
 	Heading, Lead string
+	Back          tab // where it is no page of its own
 	Acts          []act
 	Search        *search
 	Tabs          []tab
@@ -70,8 +100,9 @@ type listPage struct {
 
 // search is the field above a list.
 type search struct {
-	Label, Value string
-	Keep         []sent // what else the address asks for
+	Label, Value string   // without a label there is no text to search for
+	Keep         []sent   // what else the address asks for
+	Fields       []*field // what else can be chosen
 }
 
 // tab is a page beside others of its kind.
@@ -82,15 +113,22 @@ type tab struct {
 
 func (n nounPages[T, P]) list(v *visit) error {
 	l := v.list(n.filters...)
+	if _, placed := any(new(T)).(interface{ Place() *backstay.Placed }); !placed {
+		l.Project = "" // they lie in none
+	}
+	if l.Sort == "" {
+		l.Sort = n.order
+	}
+	sought := l.Search
+	if n.narrow != nil {
+		n.narrow(&l)
+	}
 	things, next, err := n.noun.List(v.ctx, v.who, l)
 	if err != nil {
 		return err
 	}
 	page := listPage{frame: v.frame(upper(n.many)), Heading: upper(n.many), Lead: n.lead, Tabs: v.settingsTabs()}
-	page.Table = table{Label: upper(n.many), Columns: []column{v.sortable("Name", "name")}, Next: v.nextPage(next)}
-	for _, title := range n.columns {
-		page.Table.Columns = append(page.Table.Columns, column{Title: title})
-	}
+	page.Table = table{Label: upper(n.many), Columns: n.heads(v), Next: v.nextPage(next)}
 	for i := range things {
 		r := n.row(v, &things[i])
 		if n.facts != nil && r.Href == "" {
@@ -98,7 +136,7 @@ func (n nounPages[T, P]) list(v *visit) error {
 		}
 		page.Table.Rows = append(page.Table.Rows, r)
 	}
-	add := act{Word: "Add a " + n.one, Icon: "plus", Href: n.path + "/new", Tone: "primary"}
+	add := act{Word: cmp.Or(n.adds, "Add a "+n.one), Icon: "plus", Href: n.path + "/new", Tone: "primary"}
 	if n.fields != nil && v.somewhere(n.noun.Manage) {
 		page.Acts = []act{add}
 	}
@@ -106,8 +144,34 @@ func (n nounPages[T, P]) list(v *visit) error {
 	if v.filtered(n.filters...) {
 		page.Table.Empty = &empty{Title: "Nothing found", Text: "None of the " + n.many + " is so.", Acts: []act{{Word: "Show all", Href: n.path}}}
 	}
-	page.Search = &search{Label: "Search " + n.many, Value: l.Search}
+	if n.first == "" {
+		page.Search = &search{Label: "Search " + n.many, Value: sought}
+	}
+	if n.pick != nil {
+		if page.Search == nil {
+			page.Search = &search{}
+		}
+		if page.Search.Fields, err = n.pick(v); err != nil {
+			return err
+		}
+	}
 	return v.show("list", page)
+}
+
+// heads are the columns of the list.
+func (n nounPages[T, P]) heads(v *visit) []column {
+	all := []column{{Title: n.first}}
+	if n.first == "" {
+		all[0] = v.sortable("Name", "name")
+	}
+	for _, title := range n.columns {
+		if by, ok := n.sorts[title]; ok {
+			all = append(all, v.sortable(title, by))
+		} else {
+			all = append(all, column{Title: title})
+		}
+	}
+	return all
 }
 
 // thingPage is a page about one thing.
@@ -115,18 +179,27 @@ type thingPage struct {
 	frame
 	Back    tab // to the list
 	Heading string
+	Lead    string
+	Note    *said
 	Facts   []fact
 	Acts    []act
 	Tabs    []tab
+	Parts   []thingPart
 }
 
-func (n nounPages[T, P]) show(v *visit) error {
+func (n nounPages[T, P]) show(v *visit) error { return n.showWith(v, http.StatusOK, nil) }
+
+// showWith shows the page of one with what became of something that was asked for there.
+func (n nounPages[T, P]) showWith(v *visit, status int, note *said) error {
 	x, err := n.noun.Find(v.ctx, v.who, v.id())
 	if err != nil {
 		return err
 	}
 	name := n.row(v, &x).Name
-	page := thingPage{frame: v.frame(name), Heading: name, Back: tab{Href: n.path, Word: upper(n.many)}}
+	page := thingPage{frame: v.frame(name), Heading: name, Note: note, Back: tab{Href: n.path, Word: upper(n.many)}}
+	if n.about != nil {
+		page.Lead = n.about(v, &x)
+	}
 	if page.Facts, err = n.facts(v, &x); err != nil {
 		return err
 	}
@@ -134,13 +207,21 @@ func (n nounPages[T, P]) show(v *visit) error {
 		page.Acts = n.acts(v, &x)
 	}
 	page.Acts = append(page.Acts, n.changing(v, &x)...)
-	return v.show("thing", page)
+	if n.parts != nil {
+		if page.Parts, err = n.parts(v, &x); err != nil {
+			return err
+		}
+	}
+	return v.answer(status, "thing", page)
 }
 
 // changing are the acts of changing and deleting that the person may do.
 func (n nounPages[T, P]) changing(v *visit, x P) (acts []act) {
 	at := n.path + "/" + x.Base().ID
-	scope, owner := placeOf(x)
+	if n.whole != nil && n.whole(x) {
+		return nil
+	}
+	scope, owner := n.place(x)
 	if n.fields != nil && v.may(n.noun.Manage, scope, owner) {
 		acts = append(acts, act{Word: "Change", Icon: "edit", Href: at + "/edit"})
 	}
@@ -152,6 +233,14 @@ func (n nounPages[T, P]) changing(v *visit, x P) (acts []act) {
 		acts = append(acts, act{Word: "Delete", Icon: "trash", Href: at + "/delete", Tone: "danger"})
 	}
 	return acts
+}
+
+// place is where a thing lies, and whose it is.
+func (n nounPages[T, P]) place(x P) (backstay.Scope, string) {
+	if n.at != nil {
+		return n.at(x), ""
+	}
+	return placeOf(x)
 }
 
 // placeOf is where a thing lies, and whose it is.
@@ -167,6 +256,7 @@ type editPage struct {
 	frame
 	Heading, Lead string
 	Back          tab
+	Search        *search // for what can be chosen in the form
 	Form          *form
 }
 
@@ -186,11 +276,24 @@ func (n nounPages[T, P]) form(v *visit, x P) (*form, error) {
 
 func (n nounPages[T, P]) fresh(v *visit) error {
 	x := P(new(T))
+	if n.kinds != nil && v.query("kind") == "" {
+		page := kindsPage{frame: v.frame("Add a " + n.one), Heading: "What kind of " + n.one + "?", Back: tab{Href: n.path, Word: upper(n.many)}, At: n.path + "/new"}
+		page.Kinds = n.kinds(v)
+		return v.show("kinds", page)
+	}
 	f, err := n.form(v, x)
 	if err != nil {
 		return err
 	}
 	return n.showForm(v, http.StatusOK, x, n.dangerous(v, f))
+}
+
+// kindsPage asks of which kind a new thing is to be.
+type kindsPage struct {
+	frame
+	Heading, At string
+	Back        tab
+	Kinds       []kindChoice
 }
 
 // dangerous has the form ask for a confirmation where the noun is changed only with one.

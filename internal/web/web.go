@@ -46,7 +46,12 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.served.Serv
 func (s *Site) register() {
 	s.registerOverview()
 	s.registerSettings()
+	s.registerPeople()
 	s.registerGroups()
+	s.registerRoles()
+	s.registerGrants()
+	s.registerProjects()
+	s.registerMembers()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.
