@@ -23,6 +23,7 @@ const (
 	urlField    fieldKind = "url"
 	numberField fieldKind = "number" // of JSON, too
 	timeField   fieldKind = "time"   // "02:30"
+	dateField   fieldKind = "date"   // "2026-11-28"
 	areaField   fieldKind = "area"   // text of several lines
 	linesField  fieldKind = "lines"  // several lines; a list in JSON
 	selectField fieldKind = "select" // one of many choices

@@ -149,7 +149,7 @@ func chooseSubject(v *visit) error {
 		return err
 	}
 	give := func(kind backstay.SubjectKind, id, name, sub, word string) {
-		to := address(grantsPath+"/new", values("subject_kind", string(kind), "subject", id, "scope", v.query("scope")))
+		to := address(grantsPath+"/new", queryOf("subject_kind", string(kind), "subject", id, "scope", v.query("scope")))
 		page.Table.Rows = append(page.Table.Rows, row{Name: name, Sub: sub, Href: to, Cells: []cell{{Text: word}}})
 	}
 	for _, g := range groups {

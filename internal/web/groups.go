@@ -111,5 +111,5 @@ func changeMembers(v *visit) error {
 	if _, err := v.App.Groups.Update(v.ctx, v.who, g.ID, g.Version, patch); err != nil {
 		return v.refusedOn(v.groupPages().showWith, err)
 	}
-	return v.redirect(address(groupsPath+"/"+g.ID, values("search", v.r.PostForm.Get("search"))), v.names().person(who)+done)
+	return v.redirect(address(groupsPath+"/"+g.ID, queryOf("search", v.r.PostForm.Get("search"))), v.names().person(who)+done)
 }

@@ -6,10 +6,10 @@ import (
 )
 
 // registerMembers registers the page of who has rights in the project that is looked at.
-func (s *Site) registerMembers() { s.get("/settings/members", members) }
+func (s *Site) registerMembers() { s.get("/settings/members", membersPage) }
 
-// members lists the grants that hold in a project: those of wider scopes as far as the person may see them, and those of what is in it.
-func members(v *visit) error {
+// membersPage lists the grants that hold in a project: those of wider scopes as far as the person may see them, and those of what is in it.
+func membersPage(v *visit) error {
 	id := v.project()
 	if id == "" && len(v.desk.Projects) == 1 {
 		id = v.desk.Projects[0].ID
@@ -22,7 +22,7 @@ func members(v *visit) error {
 	page.Heading = "Who may do something in " + v.names().project(id) + "?"
 	page.Lead = "By a right in the project, in something that is in it, or everywhere."
 	if v.may(backstay.ManageGrants, scope, "") {
-		page.Acts = []act{{Word: "Add a member", Icon: "plus", Tone: "primary", Href: address(grantsPath+"/new", values("scope", string(scope)))}}
+		page.Acts = []act{{Word: "Add a member", Icon: "plus", Tone: "primary", Href: address(grantsPath+"/new", queryOf("scope", string(scope)))}}
 	}
 	here, err := v.grantsIn(scope)
 	if err != nil {

@@ -20,13 +20,13 @@ func (s *Site) registerPeople() {
 		}
 		return v.showInvitation(http.StatusOK, f, p)
 	})
-	s.post(peoplePath, invite)
+	s.post(peoplePath, invitePerson)
 	s.get(peoplePath+"/{id}/rights", explainPage)
-	s.post(peoplePath+"/{id}/link", newLink)
-	s.post(peoplePath+"/{id}/disabled", disable)
+	s.post(peoplePath+"/{id}/link", newPersonLink)
+	s.post(peoplePath+"/{id}/disabled", disablePerson)
 	s.post(peoplePath+"/{id}/access", showAccess)
-	s.post(peoplePath+"/{id}/sessions/{session}/end", endSession)
-	s.post(peoplePath+"/{id}/tokens/{token}/delete", deleteToken)
+	s.post(peoplePath+"/{id}/sessions/{session}/end", endPersonSession)
+	s.post(peoplePath+"/{id}/tokens/{token}/delete", deletePersonToken)
 	s.get(peoplePath, n.list)
 	s.get(peoplePath+"/{id}", n.show)
 	s.get(peoplePath+"/{id}/edit", n.edit)
@@ -175,7 +175,7 @@ func (v *visit) accessParts(user string) ([]thingPart, error) {
 	}
 	in := table{Label: "Sessions", Columns: []column{{Title: "Where"}, {Title: "By"}, {Title: "Last used"}}, Empty: &empty{Title: "Not signed in", Text: "They are signed in nowhere."}}
 	for _, s := range sessions {
-		in.Rows = append(in.Rows, row{Name: s.IP, Sub: shortText(s.UserAgent, 80), Cells: []cell{{Text: s.Method}, {Text: v.ago(s.LastUsedAt)}},
+		in.Rows = append(in.Rows, row{Name: s.IP, Sub: shortened(s.UserAgent, 80), Cells: []cell{{Text: s.Method}, {Text: v.ago(s.LastUsedAt)}},
 			Acts: []act{{Word: "End", Of: "the session at " + s.IP, Icon: "cancel", Href: at + "/sessions/" + s.ID + "/end", Post: true, Tone: "quiet"}}})
 	}
 	tokens, err := v.App.Tokens(v.ctx, v.who, user)
@@ -194,8 +194,8 @@ func (v *visit) accessParts(user string) ([]thingPart, error) {
 	return []thingPart{{Title: "Sessions", Table: &in}, {Title: "API tokens", Table: &held}}, nil
 }
 
-// shortText is the beginning of a text that may be long.
-func shortText(s string, most int) string {
+// shortened is the beginning of a text that may be long.
+func shortened(s string, most int) string {
 	if r := []rune(s); len(r) > most {
 		return strings.TrimSpace(string(r[:most])) + "…"
 	}
@@ -210,22 +210,22 @@ func showAccess(v *visit) error {
 	return v.redirect(peoplePath+"/"+v.id(), "")
 }
 
-func endSession(v *visit) error {
+func endPersonSession(v *visit) error {
 	if err := v.App.EndSession(v.ctx, v.who, v.r.PathValue("session")); err != nil {
 		return err
 	}
 	return v.redirect(peoplePath+"/"+v.id(), "The session was ended.")
 }
 
-func deleteToken(v *visit) error {
+func deletePersonToken(v *visit) error {
 	if err := v.App.DeleteToken(v.ctx, v.who, v.r.PathValue("token")); err != nil {
 		return err
 	}
 	return v.redirect(peoplePath+"/"+v.id(), "The token was deleted. Programs that use it are refused now.")
 }
 
-// disable keeps somebody out, or lets them in again.
-func disable(v *visit) error {
+// disablePerson keeps somebody out, or lets them in again.
+func disablePerson(v *visit) error {
 	patch, done := `{"disabled":true}`, "The account is disabled. They are signed out everywhere."
 	if v.r.PostForm.Get("disabled") == "false" {
 		patch, done = `{"disabled":false}`, "The account is enabled again."

@@ -42,21 +42,21 @@ func (v *visit) showInvitation(status int, f *form, p *places) error {
 type invited struct {
 	frame
 	User backstay.User
-	made
+	linkShown
 	Role, Place string   // what was given; "" for nothing
 	Refused     *refusal // why what was to follow was not done
 	Acts        []act
 }
 
-// made is a link that was made.
-type made struct {
+// linkShown is a link that was made.
+type linkShown struct {
 	Link   string // shown once; "" where there is none, or it was mailed
 	Mailed bool
 	Until  html
 }
 
-// invite makes the account, gives the right and makes the link. Where the second or third is refused, it says what was done.
-func invite(v *visit) error {
+// invitePerson makes the account, gives the right and makes the link. Where the second or third is refused, it says what was done.
+func invitePerson(v *visit) error {
 	f, p, err := v.invitation()
 	if err != nil {
 		return err
@@ -103,13 +103,13 @@ func (v *visit) welcome(page *invited, f *form) error {
 	if err != nil {
 		return err
 	}
-	page.made, err = v.linkMade(n)
+	page.linkShown, err = v.linkMade(n)
 	return err
 }
 
 // linkMade is what a page says of a new link. Its secret part is behind the #, which browsers send to nobody.
-func (v *visit) linkMade(n app.NewLink) (m made, err error) {
-	m = made{Mailed: n.Mailed, Until: v.when(n.Link.ExpiresAt)}
+func (v *visit) linkMade(n app.NewLink) (m linkShown, err error) {
+	m = linkShown{Mailed: n.Mailed, Until: v.when(n.Link.ExpiresAt)}
 	if n.Mailed {
 		return m, nil
 	}
@@ -118,8 +118,8 @@ func (v *visit) linkMade(n app.NewLink) (m made, err error) {
 	return m, err
 }
 
-// newLink makes a link for somebody who has lost or not yet chosen a password.
-func newLink(v *visit) error {
+// newPersonLink makes a link for somebody who has lost or not yet chosen a password.
+func newPersonLink(v *visit) error {
 	u, err := v.App.Users.Find(v.ctx, v.who, v.id())
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func newLink(v *visit) error {
 		return v.refusedOn(v.peoplePages().showWith, err)
 	}
 	page := invited{frame: v.frame("A link for " + u.Name), User: u, Acts: []act{{Word: "Look at " + u.Name, Href: peoplePath + "/" + u.ID, Tone: "primary"}}}
-	if page.made, err = v.linkMade(n); err != nil {
+	if page.linkShown, err = v.linkMade(n); err != nil {
 		return err
 	}
 	if n.Mailed {

@@ -107,7 +107,7 @@ func (v *visit) rightsActs(u backstay.User, scope backstay.Scope) (acts []act) {
 		acts = append(acts, act{Word: "See what they did", Icon: "report", Href: "/settings/audit?actor=" + u.ID})
 	}
 	if v.may(backstay.ManageGrants, scope, "") {
-		to := address(grantsPath+"/new", values("subject_kind", "user", "subject", u.ID, "scope", string(scope)))
+		to := address(grantsPath+"/new", queryOf("subject_kind", "user", "subject", u.ID, "scope", string(scope)))
 		acts = append(acts, act{Word: "Give or take a right", Icon: "plus", Href: to, Tone: "primary"})
 	}
 	return acts
@@ -141,19 +141,19 @@ func rightsLead(place, name string, e app.Explained) string {
 	no := append(by[app.AnswerNo], by[app.AnswerDenied]...)
 	text := place + ": " + name + " can do nothing of what matters most."
 	if yes := by[app.AnswerYes]; len(yes) > 0 {
-		text = place + ": " + name + " can " + listed(yes, "and") + "."
+		text = place + ": " + name + " can " + wordList(yes, "and") + "."
 	}
 	if fresh := by[app.AnswerFresh]; len(fresh) > 0 {
-		text += " After a fresh code: " + listed(fresh, "and") + "."
+		text += " After a fresh code: " + wordList(fresh, "and") + "."
 	}
 	if len(no) > 0 && len(no) < len(tell) {
-		text += " Not: " + listed(no, "or") + "."
+		text += " Not: " + wordList(no, "or") + "."
 	}
 	return text
 }
 
-// listed joins words as a sentence has them.
-func listed(words []string, last string) string {
+// wordList joins words as a sentence has them.
+func wordList(words []string, last string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}

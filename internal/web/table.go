@@ -109,8 +109,8 @@ func (v *visit) filtered(names ...string) bool {
 	return false
 }
 
-// values are those of an address: names and values in turn, but for what is empty.
-func values(pairs ...string) url.Values {
+// queryOf are the values of an address: names and values in turn, but for what is empty.
+func queryOf(pairs ...string) url.Values {
 	q := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {

@@ -52,6 +52,7 @@ func (s *Site) register() {
 	s.registerGrants()
 	s.registerProjects()
 	s.registerMembers()
+	s.registerAudit()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.
