@@ -26,6 +26,7 @@ func (a *API) register() {
 	a.registerMetrics()
 	a.registerBrowse()
 	a.registerRestores()
+	a.registerRetention()
 	a.registerCompat()
 	a.registerSearch()
 }

@@ -25,7 +25,7 @@ type auditPage struct {
 	Lead    string
 	Tabs    []tab
 	Acts    []act
-	Verdict *said
+	Verdict *notice
 	Head    string // signed, to be kept elsewhere
 	Filters []*field
 	Keep    []sent
@@ -46,7 +46,7 @@ var auditFamilies = []choice{
 var auditResults = []choice{{Title: "Any"}, {Value: "allowed", Title: "Done"}, {Value: "denied", Title: "Denied"}, {Value: "failed", Title: "Failed"}}
 
 // showAudit shows the events that the address asks for; after a verification with what it found.
-func (v *visit) showAudit(verdict *said, head string) error {
+func (v *visit) showAudit(verdict *notice, head string) error {
 	page := auditPage{frame: v.frame("Audit trail"), Tabs: v.settingsTabs(), Verdict: verdict, Head: head}
 	q, err := v.auditQuery(&page)
 	if err != nil {
@@ -192,7 +192,7 @@ func verifyAudit(v *visit) error {
 		return err
 	}
 	if report.Problem != nil {
-		return v.showAudit(&said{"fail", "fail", "The trail is not whole.", sentence(report.Problem.Text) + " What was read before it, " + counted(int64(report.Entries), "event", "events") + ", is as it was written."}, "")
+		return v.showAudit(&notice{Tone: "fail", Icon: "fail", Fact: "The trail is not whole.", Text: sentence(report.Problem.Text) + " What was read before it, " + counted(int64(report.Entries), "event", "events") + ", is as it was written."}, "")
 	}
 	head, err := v.App.AuditHead(v.ctx, v.who)
 	if err != nil {
@@ -202,7 +202,7 @@ func verifyAudit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.showAudit(&said{"ok", "shield", "The trail is whole.", "All " + counted(int64(report.Entries), "event", "events") + " are there, in their order, and as they were written. It is signed up to event " +
+	return v.showAudit(&notice{Tone: "ok", Icon: "shield", Fact: "The trail is whole.", Text: "All " + counted(int64(report.Entries), "event", "events") + " are there, in their order, and as they were written. It is signed up to event " +
 		strconv.FormatUint(head.Seq, 10) + "."}, text)
 }
 

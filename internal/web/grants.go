@@ -18,7 +18,7 @@ func (s *Site) registerGrants() {
 		}
 		return n.fresh(v)
 	})
-	s.get(grantsPath, n.list)
+	s.get(grantsPath, n.listing)
 	s.post(grantsPath, n.add)
 	s.get(grantsPath+"/{id}", n.show)
 	s.get(grantsPath+"/{id}/edit", n.edit)
@@ -33,7 +33,7 @@ func (s *Site) grantPages() nounPages[backstay.Grant, *backstay.Grant] {
 		lead:    "Who has which role, and where. Rights add up on the way down; one that is taken always wins.",
 		filters: []string{"subject", "role", "scope"},
 		columns: []string{"Role", "Does", "Where", "Since"},
-		at:      func(g *backstay.Grant) backstay.Scope { return g.Scope },
+		lies:    func(g *backstay.Grant) backstay.Scope { return g.Scope },
 		row:     func(v *visit, g *backstay.Grant) row { return v.names().grant(g) },
 		pick: func(v *visit) ([]*field, error) {
 			roles, err := v.roleChoices(choice{Title: "Any"})

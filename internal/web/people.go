@@ -27,7 +27,7 @@ func (s *Site) registerPeople() {
 	s.post(peoplePath+"/{id}/access", showAccess)
 	s.post(peoplePath+"/{id}/sessions/{session}/end", endPersonSession)
 	s.post(peoplePath+"/{id}/tokens/{token}/delete", deletePersonToken)
-	s.get(peoplePath, n.list)
+	s.get(peoplePath, n.listing)
 	s.get(peoplePath+"/{id}", n.show)
 	s.get(peoplePath+"/{id}/edit", n.edit)
 	s.post(peoplePath+"/{id}/edit", n.change)

@@ -17,7 +17,7 @@ type rightsPage struct {
 	Acts     []act
 	Search   *search
 	Question []*field
-	Warning  *said
+	Warning  *notice
 	Families []rightsFamily
 	Path     []rightsStep
 	About    []fact
@@ -114,12 +114,12 @@ func (v *visit) rightsActs(u backstay.User, scope backstay.Scope) (acts []act) {
 }
 
 // rightsWarning says why nothing of it holds for now.
-func rightsWarning(e app.Explained) *said {
+func rightsWarning(e app.Explained) *notice {
 	switch {
 	case e.Disabled:
-		return &said{"warn", "warn", "The account is disabled.", "Until it is enabled they can do nothing, whatever is granted to them."}
+		return &notice{Tone: "warn", Icon: "warn", Fact: "The account is disabled.", Text: "Until it is enabled they can do nothing, whatever is granted to them."}
 	case e.NeedsFactor:
-		return &said{"warn", "warn", "A second factor is demanded, and they have none.", "Until they set one up they can do nothing of this."}
+		return &notice{Tone: "warn", Icon: "warn", Fact: "A second factor is demanded, and they have none.", Text: "Until they set one up they can do nothing of this."}
 	}
 	return nil
 }

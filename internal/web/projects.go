@@ -11,7 +11,7 @@ func (s *Site) registerProjects() {
 		noun: s.App.Projects, path: "/settings/projects", icon: "folder", one: "project", many: "projects", order: "name", typed: true,
 		lead:    "Each keeps its sources, storages, plans and people apart from those of the others.",
 		columns: []string{"Since"},
-		at:      func(p *backstay.Project) backstay.Scope { return p.Scope },
+		lies:    func(p *backstay.Project) backstay.Scope { return p.Scope },
 		row: func(v *visit, p *backstay.Project) row {
 			return row{Name: p.Name, Sub: p.Help, Cells: []cell{{Text: v.when(p.CreatedAt)}}}
 		},

@@ -53,6 +53,7 @@ func (s *Site) register() {
 	s.registerProjects()
 	s.registerMembers()
 	s.registerAudit()
+	s.registerStorage()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.
