@@ -265,12 +265,12 @@ func (f *form) refuse(v *visit, err error) (int, error) {
 // note puts an error where it belongs.
 func (f *form) note(e *backstay.Error) {
 	var wrong *settings.Error
-	name := e.Field
+	name, why := e.Field, e.Msg
 	if errors.As(e.Err, &wrong) && f.find("settings."+wrong.Field.Name) != nil {
-		name = "settings." + wrong.Field.Name
+		name, why = "settings."+wrong.Field.Name, wrong.Why // beside the field nobody has to be told its name
 	}
 	if field := f.find(name); field != nil && name != "" {
-		field.Error, f.Hint = sentence(e.Msg), e.Hint
+		field.Error, f.Hint = sentence(why), e.Hint
 		return
 	}
 	if len(f.Wrong()) == 0 {

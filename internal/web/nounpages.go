@@ -44,6 +44,7 @@ type nounPages[T any, P record[T]] struct {
 	about  func(v *visit, x P) string               // a sentence below the name on the page of one
 	parts  func(v *visit, x P) ([]thingPart, error) // what stands below the facts on the page of one
 	adds   string                                   // the words that lead to the form of a new one
+	tidy   func(tree map[string]any)                // see form.tidy
 	narrow func(l *app.List)                        // says in another way what is searched for
 	lies   func(x P) backstay.Scope                 // where one lies that tells it in another way than others
 }
@@ -276,7 +277,7 @@ type editPage struct {
 // form is that of a thing; of a new one without an id.
 func (n nounPages[T, P]) form(v *visit, x P) (*form, error) {
 	groups, err := n.fields(v, x)
-	f := &form{Action: n.path, Submit: "Add the " + n.one, Back: n.at(x), Groups: groups}
+	f := &form{Action: n.path, Submit: "Add the " + n.one, Back: n.at(x), Groups: groups, tidy: n.tidy}
 	if id := x.Base().ID; id != "" {
 		f.Action, f.Submit = n.path+"/"+id+"/edit", "Save"
 		f.Version = x.Base().Version

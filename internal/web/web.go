@@ -53,6 +53,13 @@ func (s *Site) register() {
 	s.registerProjects()
 	s.registerMembers()
 	s.registerAudit()
+	s.registerSinks()
+	s.registerChannels()
+	s.registerRules()
+	s.registerDeliveries()
+	s.registerSignInProviders()
+	s.registerServer()
+	s.registerServerBackup()
 	s.registerStorage()
 }
 
