@@ -45,6 +45,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.served.Serv
 // register lists every page.
 func (s *Site) register() {
 	s.registerOverview()
+	s.registerActivity()
 	s.registerSettings()
 	s.registerPeople()
 	s.registerGroups()
@@ -61,6 +62,9 @@ func (s *Site) register() {
 	s.registerServer()
 	s.registerServerBackup()
 	s.registerStorage()
+	s.registerStart()
+	s.registerPlans()
+	s.registerSnapshots()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.
