@@ -81,13 +81,15 @@ const backstayTest = (() => {
 		return "";
 	}
 
-	let last = null;
+	const parts = ["date", "time", "datetime-local", "month", "week"]; // fields that have some places for the focus within
+	let last = null, repeated = 0;
 	// stop is where the focus is after a key, once the page is painted.
 	async function stop() {
 		await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 		const el = document.activeElement;
 		const end = !el || el === document.body || el === document.documentElement;
-		const same = !end && el === last;
+		repeated = !end && el === last ? repeated + 1 : 0;
+		const same = repeated > (parts.includes(el?.type) ? 6 : 0);
 		last = end ? null : el;
 		if (end) return { End: true, Order: -1 };
 		const target = css(el).opacity === "0" || el.getBoundingClientRect().width <= 1 ? labelled(el) : el;
@@ -128,6 +130,14 @@ const backstayTest = (() => {
 		});
 	}
 
+	// begin has the focus on nothing, at the beginning of the page.
+	function begin() {
+		document.body.tabIndex = -1;
+		document.body.focus({ preventScroll: true });
+		document.body.removeAttribute("tabindex");
+		last = null;
+	}
+
 	// restyle adds rules to the page as a person's own style sheet does, and takes them away again.
 	function restyle(rules) {
 		const sheet = new CSSStyleSheet();
@@ -139,7 +149,7 @@ const backstayTest = (() => {
 	function cut() {
 		return [...document.body.querySelectorAll("*")].filter((el) => {
 			const c = css(el);
-			if (!shown(el) || tiny(el) || el.closest("svg") || !el.innerText?.trim()) return false;
+			if (!shown(el) || tiny(el) || el.closest("thead") && tiny(el.closest("thead")) || el.closest("svg") || !el.innerText?.trim()) return false;
 			const hides = (v) => v === "hidden" || v === "clip";
 			const hidden = (hides(c.overflowX) && el.scrollWidth > el.clientWidth + 2) || (hides(c.overflowY) && el.scrollHeight > el.clientHeight + 2);
 			return hidden && c.display !== "inline";
@@ -166,5 +176,5 @@ const backstayTest = (() => {
 			Banner: texts("header").length, Help: help ? `${Math.round(innerWidth - help.right)} from the right, ${Math.round(help.top)} from the top` : "nowhere" };
 	}
 
-	return { middle, set, choose, stop, axe: run, sideways, stops, restyle, cut, small, outline };
+	return { middle, set, choose, stop, axe: run, sideways, stops, begin, restyle, cut, small, outline };
 })();

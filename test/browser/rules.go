@@ -72,7 +72,7 @@ func (p *Page) Fingers() {
 // the document, and if something is left out.
 func (p *Page) Walk() {
 	p.t.Helper()
-	p.Evaluate("(document.activeElement?.blur(), getSelection().collapse(document.body, 0))")
+	p.Evaluate("backstayTest.begin()")
 	left := evaluate[[]stop](p, "backstayTest.stops()")
 	before, where := stop{Order: -1}, fmt.Sprintf("%s at %d", p.URL(), p.look.width)
 	for range len(left) + 20 {
