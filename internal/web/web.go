@@ -45,9 +45,11 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.served.Serv
 // register lists every page.
 func (s *Site) register() {
 	s.registerOverview()
+	s.registerActivity()
 	s.registerSettings()
 	s.registerGroups()
 	s.registerStorage()
+	s.registerStart()
 	s.registerPlans()
 	s.registerSnapshots()
 }
