@@ -93,7 +93,7 @@ const backstayTest = (() => {
 		last = end ? null : el;
 		if (end) return { End: true, Order: -1 };
 		const target = css(el).opacity === "0" || el.getBoundingClientRect().width <= 1 ? labelled(el) : el;
-		const wrong = covered(el, target) || (ringed(el) ? "" : "there is no ring of two pixels");
+		const wrong = covered(el, target) || (ringed(el) || repeated > 0 ? "" : "there is no ring of two pixels");
 		return { HTML: short(el), Wrong: wrong, Order: [...document.querySelectorAll("*")].indexOf(el), Same: same };
 	}
 
@@ -176,5 +176,12 @@ const backstayTest = (() => {
 			Banner: texts("header").length, Help: help ? `${Math.round(innerWidth - help.right)} from the right, ${Math.round(help.top)} from the top` : "nowhere" };
 	}
 
-	return { middle, set, choose, stop, axe: run, sideways, stops, begin, restyle, cut, small, outline };
+	// shifts are how far things have moved under the eyes of the person, who did nothing.
+	let shifts = 0;
+	new PerformanceObserver((list) => {
+		for (const e of list.getEntries()) if (!e.hadRecentInput) shifts += e.value;
+	}).observe({ type: "layout-shift", buffered: true });
+	const shift = () => new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(shifts))));
+
+	return { middle, set, choose, stop, axe: run, sideways, stops, begin, restyle, cut, small, outline, shift };
 })();

@@ -97,3 +97,12 @@ func (p *Page) Walk() {
 		p.t.Errorf("%s: Tab never comes to %s", where, s.HTML)
 	}
 }
+
+// Bytes is how much came over the network since it was asked last, as it was sent: compressed, and with its headers.
+func (p *Page) Bytes() int64 { return p.watch.take() }
+
+// Shift is how far the page has moved under the eyes of the person since it was opened, as browsers measure it: 0 is not at all.
+func (p *Page) Shift() float64 {
+	p.t.Helper()
+	return evaluate[float64](p, "backstayTest.shift()")
+}

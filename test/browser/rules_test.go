@@ -1,171 +1,129 @@
 package browser_test
 
 import (
-	"html"
+	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/backstay/backstay/internal/app"
-	"github.com/backstay/backstay/internal/door"
+	"github.com/backstay/backstay/internal/server"
 	"github.com/backstay/backstay/internal/server/servertest"
-	"github.com/backstay/backstay/internal/web"
 	"github.com/backstay/backstay/test/browser"
 	"github.com/backstay/backstay/test/browser/example"
 )
 
-// crawl finds every page that a person can come to.
-type crawl struct {
-	t       *testing.T
-	client  *servertest.Client
-	mux     *http.ServeMux
-	seen    map[string]bool     // addresses
-	pages   map[string][]string // addresses of pages by the pattern that answers them
-	other   map[string]bool     // patterns of what is no page: files and streams
-	pending []string
+// visitor is somebody who walks through a server.
+type visitor struct {
+	name     string
+	server   *servertest.Server
+	crawl    *crawl
+	cookies  []*http.Cookie // nil: nobody who is known
+	mu       sync.Mutex
+	outlines map[string]browser.Outline // of the pages, by their pattern
 }
 
-// instances is how many pages of one pattern are asked for links, and shows how many of those are looked at: things in other states have other pages.
-const instances = 12
-
-var links = regexp.MustCompile(`(?:href|hx-sse:connect|hx-get|action)="(/[^"/#][^"#]*|/)"`)
-
-func newCrawl(t *testing.T, client *servertest.Client, paths []string) *crawl {
-	c := &crawl{t: t, client: client, mux: http.NewServeMux(), seen: map[string]bool{}, pages: map[string][]string{}, other: map[string]bool{}}
-	for _, path := range paths {
-		c.mux.Handle("GET "+path, http.NotFoundHandler())
-	}
-	return c
-}
-
-// pattern is what answers an address, "" if nothing does.
-func (c *crawl) pattern(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		c.t.Errorf("a page has the address %q: %v", address, err)
-		return ""
-	}
-	_, pattern := c.mux.Handler(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: u.Path}})
-	return strings.TrimPrefix(pattern, "GET ")
-}
-
-// follow asks for a page and for all that it leads to.
-func (c *crawl) follow(start ...string) {
-	for c.pending = start; len(c.pending) > 0; c.pending = c.pending[1:] {
-		c.visit(c.pending[0])
-	}
-}
-
-func (c *crawl) visit(address string) {
-	pattern := c.pattern(address)
-	if c.seen[address] || pattern == "" || len(c.pages[pattern]) >= instances {
-		return
-	}
-	c.seen[address] = true
-	if strings.HasSuffix(pattern, "/live") {
-		c.other[pattern] = true // it has no end
-		return
-	}
-	a := c.client.Page(c.t, http.MethodGet, address, nil)
-	switch {
-	case a.Status >= 300 && a.Status < 400:
-		c.other[pattern] = true
-		c.pending = append(c.pending, a.Header.Get("Location"))
-		return
-	case a.Status != http.StatusOK:
-		c.t.Errorf("a page leads to %s, which answers %d", address, a.Status)
-		return
-	case !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || strings.HasPrefix(a.Header.Get("Content-Disposition"), "attachment"):
-		c.other[pattern] = true
-		return
-	}
-	c.pages[pattern] = append(c.pages[pattern], address)
-	for _, m := range links.FindAllStringSubmatch(string(a.Body), -1) {
-		c.pending = append(c.pending, html.UnescapeString(m[1]))
-	}
-}
-
-// strangers are pages for people who have not signed in, with what has to be asked before they are there.
-var strangers = []string{"/sign-in", "/forgot-password", "/link"}
+// several are the pages of which some are looked at, as things in other states look otherwise. Of all others one is.
+var several = map[string]int{"/activity/{id}": 6, "/restores/{id}": 2, "/restore/{id}": 2, "/storage/{id}": 2, "/start/{step}": 5}
 
 func TestEveryPageKeepsTheRulesForAll(t *testing.T) {
-	begun := time.Now()
-	s, _ := filled(t, func(e *example.Site) { e.Busy = true })
-	paths := web.New(web.Options{Identity: door.Identity{App: new(app.App)}}).Paths()
-	c := newCrawl(t, s.Owner, paths)
-	c.follow("/")
-	t.Logf("the server was filled and crawled in %s", time.Since(begun).Round(time.Millisecond))
-	for _, path := range paths {
-		if len(c.pages[path]) == 0 && !c.other[path] && !slices.Contains(strangers, path) {
+	full, _ := filled(t, func(e *example.Site) { e.Busy = true })
+	fresh, empty := servertest.Start(t, server.Options{}), servertest.Start(t, server.Options{}).Claim(t)
+	visitors := []*visitor{
+		{name: "owner", server: full, crawl: newCrawl(t, full.Owner, "/", "/errors/BST-5004", "/runs"), cookies: full.Owner.Cookies(t)},
+		{name: "stranger", server: full, crawl: newCrawl(t, full.Client(t), "/")},
+		{name: "first", server: fresh, crawl: newCrawl(t, fresh.Client(t), "/")},
+		{name: "beginner", server: empty, crawl: newCrawl(t, empty.Owner, "/"), cookies: empty.Owner.Cookies(t)},
+	}
+	for _, path := range visitors[0].crawl.paths {
+		var seen []string
+		for _, v := range visitors {
+			if pages := v.crawl.pages[path]; len(pages) > 0 {
+				seen = append(seen, v.name+" "+pages[0])
+			} else if v.crawl.other[path] {
+				seen = append(seen, v.name+" gets what is no page")
+			}
+		}
+		if len(seen) == 0 {
 			t.Errorf("no page leads to %s", path)
 		}
-		t.Logf("%-40s %s", path, strings.Join(c.pages[path], " "))
+		t.Logf("%-40s %s", path, strings.Join(seen, ", "))
 	}
-	l := looker{server: s, outlines: map[string]browser.Outline{}}
-	l.look(t, c)
-	l.compare(t)
-	t.Logf("%d pages were looked at in %s", len(l.outlines), time.Since(begun).Round(time.Millisecond))
+	for _, v := range visitors {
+		v.outlines = map[string]browser.Outline{}
+		t.Run(v.name, v.look)
+		v.compare(t)
+	}
 }
 
-// looker looks at pages, some at a time.
-type looker struct {
-	server   *servertest.Server
-	mu       sync.Mutex
-	outlines map[string]browser.Outline // of pages, by their pattern
-}
-
-// look looks at one page of each pattern.
-func (l *looker) look(t *testing.T, c *crawl) {
-	t.Run("page", func(t *testing.T) {
-		for _, pattern := range slices.Sorted(maps.Keys(c.pages)) {
-			t.Run(strings.ReplaceAll(pattern, "/", " "), func(t *testing.T) {
+// look holds the rules against the pages.
+func (v *visitor) look(t *testing.T) {
+	for _, pattern := range slices.Sorted(maps.Keys(v.crawl.pages)) {
+		addresses := v.crawl.pages[pattern]
+		for i, address := range addresses[:min(len(addresses), max(1, several[pattern]))] {
+			t.Run(fmt.Sprintf("%s %d", strings.ReplaceAll(pattern, "/", " "), i+1), func(t *testing.T) {
 				t.Parallel()
-				p := browser.Start(t, l.server.URL)
-				p.SignIn(l.server.Owner.Cookies(t))
-				p.Open(c.pages[pattern][0])
-				l.note(pattern, p.Outline())
-				keeps(p)
+				p := browser.Start(t, v.server.URL)
+				p.SignIn(v.cookies)
+				p.Open(address)
+				v.note(pattern, p.Outline())
+				p.Everywhere(states(p)...)
+				p.Open(address)
+				p.Reflow()
+				p.Fingers()
+				p.Size(320, 800)
+				p.Walk()
+				p.Theme("dark")
+				p.Screenshot("320-dark")
+				p.Size(1280, 800)
+				p.Theme("light")
+				p.Walk()
+				p.Screenshot("1280-light")
 			})
 		}
-	})
-}
-
-func (l *looker) note(pattern string, o browser.Outline) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.outlines[pattern] = o
-}
-
-// keeps holds all rules against the page that is open.
-func keeps(p *browser.Page) {
-	p.Everywhere()
-	p.Reflow()
-	p.Fingers()
-	for _, width := range []int64{320, 1280} {
-		p.Size(width, 800)
-		p.Walk()
 	}
+}
+
+// states are what the page can be brought to: all that can be opened is, and each form is sent with nothing in it.
+func states(p *browser.Page) (all []browser.State) {
+	const closed = `document.querySelectorAll("main details:not([open])")`
+	if p.Evaluate(closed+".length > 0") == "true" {
+		all = append(all, browser.State{Name: "opened", Enter: func(p *browser.Page) { p.Evaluate(closed + ".forEach((d) => { d.open = true })") }})
+	}
+	const form = `document.querySelector("main form[novalidate]:has([required])")`
+	if p.Evaluate(form+" !== null") == "true" {
+		all = append(all, browser.State{Name: "refused", Enter: func(p *browser.Page) {
+			p.Evaluate(form + `.querySelectorAll("input:not([type=hidden], [type=radio], [type=checkbox]), textarea").forEach((f) => { f.value = "" })`)
+			p.Evaluate(form + ".requestSubmit()")
+			p.WaitText("needs a change")
+			p.WaitStill()
+		}})
+	}
+	return all
+}
+
+func (v *visitor) note(pattern string, o browser.Outline) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.outlines[pattern] = o
 }
 
 // compare holds the pages against one another.
-func (l *looker) compare(t *testing.T) {
-	titles := map[string]string{}
-	for pattern, o := range l.outlines {
+func (v *visitor) compare(t *testing.T) {
+	titles, help := map[string]string{}, map[string][]string{}
+	for pattern, o := range v.outlines {
 		if other := titles[o.Title]; other != "" {
-			t.Errorf("%s and %s are both called %q", pattern, other, o.Title)
+			t.Errorf("%s: %s and %s are both called %q", v.name, pattern, other, o.Title)
 		}
 		titles[o.Title] = pattern
-		if len(o.H1) != 1 || o.H1[0] == "" || o.Lang == "" || o.Mains != 1 || o.Banner < 1 || !slices.Contains(o.Navs, "Main") {
-			t.Errorf("the outline of %s is %+v", pattern, o)
+		help[o.Help] = append(help[o.Help], pattern)
+		if len(o.H1) != 1 || o.H1[0] == "" || o.Lang == "" || o.Mains != 1 || o.Banner < 1 || v.cookies != nil && !slices.Contains(o.Navs, "Main") {
+			t.Errorf("%s: the outline of %s is %+v", v.name, pattern, o)
 		}
-		if o.Help != l.outlines["/{$}"].Help {
-			t.Errorf("help is %s on %s, and %s on the overview", o.Help, pattern, l.outlines["/{$}"].Help)
-		}
+	}
+	if len(help) > 1 || len(help["nowhere"]) > 0 {
+		t.Errorf("%s: the way to help is in several places: %q", v.name, help)
 	}
 }
