@@ -29,7 +29,7 @@ type crawl struct {
 // instances is how many pages of one pattern are asked where they lead: things in other states lead elsewhere.
 const instances = 12
 
-var links = regexp.MustCompile(`(?:href|hx-sse:connect|hx-get|action)="(/[^"/#][^"#]*|/)"`)
+var links = regexp.MustCompile(`(?:href|hx-sse:connect|hx-get)="(/[^"/#][^"#]*|/)"`)
 
 // newCrawl follows links as the client, from these addresses on.
 func newCrawl(t *testing.T, client *servertest.Client, from ...string) *crawl {

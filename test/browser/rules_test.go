@@ -29,13 +29,13 @@ type visitor struct {
 var several = map[string]int{"/activity/{id}": 6, "/restores/{id}": 2, "/restore/{id}": 2, "/storage/{id}": 2, "/start/{step}": 5}
 
 func TestEveryPageKeepsTheRulesForAll(t *testing.T) {
-	full, _ := filled(t, func(e *example.Site) { e.Busy = true })
+	full, e := filled(t, func(e *example.Site) { e.Busy = true })
 	fresh, empty := servertest.Start(t, server.Options{}), servertest.Start(t, server.Options{}).Claim(t)
 	visitors := []*visitor{
-		{name: "owner", server: full, crawl: newCrawl(t, full.Owner, "/", "/errors/BST-5004", "/runs"), cookies: full.Owner.Cookies(t)},
+		{name: "owner", server: full, crawl: newCrawl(t, full.Owner, "/", "/runs/"+running(t, full), "/snapshots/"+e.IDs["/snapshots"][0]+"/compare?with="+e.IDs["/snapshots"][2]), cookies: full.Owner.Cookies(t)},
 		{name: "stranger", server: full, crawl: newCrawl(t, full.Client(t), "/")},
 		{name: "first", server: fresh, crawl: newCrawl(t, fresh.Client(t), "/")},
-		{name: "beginner", server: empty, crawl: newCrawl(t, empty.Owner, "/"), cookies: empty.Owner.Cookies(t)},
+		{name: "beginner", server: empty, crawl: newCrawl(t, empty.Owner, "/", "/start"), cookies: empty.Owner.Cookies(t)},
 	}
 	for _, path := range visitors[0].crawl.paths {
 		var seen []string
