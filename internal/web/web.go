@@ -26,14 +26,14 @@ type Options struct {
 // Site is the door. It serves HTTP.
 type Site struct {
 	Options
-	mux       *http.ServeMux
+	mux       *routes
 	templates templates
 	served    http.Handler
 }
 
 // New registers all pages.
 func New(opt Options) *Site {
-	s := &Site{Options: opt, mux: http.NewServeMux()}
+	s := &Site{Options: opt, mux: newRoutes()}
 	s.register()
 	s.served = compressed(s.mux)
 	return s
