@@ -47,6 +47,7 @@ func (s *Site) register() {
 	s.registerOverview()
 	s.registerSettings()
 	s.registerGroups()
+	s.registerRestore()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.

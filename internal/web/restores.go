@@ -1,0 +1,4 @@
+package web
+
+// registerRestores registers the pages of restores.
+func (s *Site) registerRestores() {}
