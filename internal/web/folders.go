@@ -246,4 +246,3 @@ func (v *visit) download() error {
 		return v.App.DownloadArchive(v.ctx, v.who, v.id(), paths, format, "", begin)
 	})
 }
-
