@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Go, where it is missing. Debian and its relatives; elsewhere it says what is missing.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 missing=()
 need() { # FILE-OR-COMMAND PACKAGE
@@ -44,7 +45,7 @@ need oathtool oathtool # other programs that make and read the codes of authenti
 need zbarimg zbar-tools
 need pg_ctlcluster postgresql
 need "$(compgen -G '/usr/share/postgresql/*/extension/pg_trgm.control' | tail -n 1)" postgresql-contrib
-need chromium chromium # a real browser makes passkeys
+need chromium chromium # a real browser makes passkeys and looks at the pages
 need /usr/bin/python3 python3 # the guides show it
 need /usr/sbin/rsyslogd rsyslog
 need "$(compgen -G "/usr/lib/*/rsyslog/lmnsd_gtls.so" | tail -n 1)" rsyslog-gnutls
@@ -53,13 +54,26 @@ need /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd # a mail server
 need node nodejs
 need npm npm
 
-[ ${#missing[@]} -gt 0 ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+fetch_axe() { # the checker of the pages' accessibility: one version, which is what it was when it was taken, or nothing
+	local version=4.14.1 sum=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
+	local to=bin/axe-core file=axe-core-$version.tgz
+	[ "$(cat $to/version 2>/dev/null)" != $version ] || return 0
+	echo "fetching axe-core $version"
+	mkdir -p $to
+	(cd $to && npm pack --silent axe-core@$version >/dev/null && echo "$sum  $file" | sha512sum --check --quiet &&
+		tar -xzf $file --strip-components 1 package/axe.min.js package/LICENSE && rm $file && echo $version >version) && return
+	rm -rf $to
+	echo "axe-core can't be fetched" >&2
+	return 1
+}
+
+if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	echo "installing ${missing[*]}"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-	exit 0
+	missing=()
 fi
-echo "missing: ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
-[ "${CI:-}" != true ] # elsewhere the tests that need them are skipped, and say so
+[ ${#missing[@]} = 0 ] || echo "missing: ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
+fetch_axe || missing+=(axe-core)
+[ ${#missing[@]} = 0 ] || [ "${CI:-}" != true ] # elsewhere the tests that need them are skipped, and say so

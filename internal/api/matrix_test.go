@@ -29,7 +29,7 @@ type route struct {
 
 // about are the things of operations whose path doesn't tell them.
 var about = map[string]string{
-	"reveal-storage-secrets": secretStorages, "reveal-source-secrets": secretSources, "delete-snapshot": protectedSnapshots, "plan-restore": "snapshots",
+	"reveal-storage-secrets": secretStorages, "reveal-source-secrets": secretSources, "delete-snapshot": protectedSnapshots, "plan-restore": "snapshots", "preview-retention": "plans",
 	"backup-logs": "runs", "backup-schedules": "plans", "backup-delete-schedule": "plans", "backup-download": "snapshots", "backup-verify": "snapshots",
 }
 
@@ -46,7 +46,7 @@ func (r route) many() string {
 
 // about reports whether the operation is about one thing that the request names.
 func (r route) about() bool {
-	return strings.Contains(r.path, "{id}") || strings.Contains(r.path, "{backupId}") || r.id == "plan-restore" || r.id == "backup-download"
+	return strings.Contains(r.path, "{id}") || strings.Contains(r.path, "{backupId}") || r.id == "plan-restore" || r.id == "preview-retention" || r.id == "backup-download"
 }
 
 // routes reads all operations from the server's description.
@@ -114,6 +114,8 @@ func (w *world) request(r route) (path string, body any, header []string) {
 		body = map[string]string{"ticket": "x", "password": "x"}
 	case "confirm":
 		body = map[string]string{"password": "x"}
+	case "accept-kit-risk":
+		body = map[string]string{"reason": "a test machine"}
 	case "change-password":
 		body = map[string]string{"password": "short"}
 	case "confirm-totp":
@@ -163,6 +165,8 @@ func (w *world) request(r route) (path string, body any, header []string) {
 		body = map[string]any{}
 	case "plan-restore":
 		body = map[string]any{"snapshot": id, "target": "original", "paths": []string{"/nowhere"}}
+	case "preview-retention":
+		body = map[string]any{"plan": id, "policy": map[string]any{"last": "1"}}
 	case "decide-restore":
 		body = map[string]any{"action": "create", "decision": "skip"}
 	case "create-channel":
@@ -199,6 +203,8 @@ func (w *world) query(r route, id string) string {
 		return "?snapshot=" + id
 	case "backup-verify":
 		return "?again=true"
+	case "explain-rights":
+		return "?scope=/system"
 	}
 	return ""
 }

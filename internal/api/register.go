@@ -12,6 +12,7 @@ func (a *API) register() {
 	a.registerAuditExport()
 	a.registerAuditSinks()
 	nouns(a, "users", a.App.Users)
+	a.registerExplained()
 	nouns(a, "groups", a.App.Groups)
 	nouns(a, "roles", a.App.Roles)
 	nouns(a, "grants", a.App.Grants)
@@ -25,6 +26,7 @@ func (a *API) register() {
 	a.registerMetrics()
 	a.registerBrowse()
 	a.registerRestores()
+	a.registerRetention()
 	a.registerCompat()
 	a.registerSearch()
 }

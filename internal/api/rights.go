@@ -95,6 +95,7 @@ var rights = map[string]Right{
 	"update-user":              {Access: OnServer, Permission: backstay.ManageUsers, See: backstay.ReadUsers},
 	"delete-user":              {Access: OnServer, Permission: backstay.ManageUsers, See: backstay.ReadUsers},
 	"create-link":              {Access: OnServer, Permission: backstay.ManageUsers, See: backstay.ReadUsers},
+	"explain-rights":           {Access: OnServer, Permission: backstay.ReadUsers, See: backstay.ReadUsers}, // of others at /system; where else, who has it there
 	"list-groups":              {Access: Somewhere, Permission: backstay.ReadUsers},
 	"get-group":                {Access: Somewhere, Permission: backstay.ReadUsers},
 	"create-group":             {Access: OnServer, Permission: backstay.ManageUsers},
@@ -173,6 +174,7 @@ var rights = map[string]Right{
 	"reveal-repository-password": {Access: OnObject, Permission: backstay.RevealSecrets, See: backstay.ReadSources},
 	"reveal-storage-secrets":     {Access: OnObject, Permission: backstay.RevealSecrets, See: backstay.ReadSources},
 	"reveal-source-secrets":      {Access: OnObject, Permission: backstay.RevealSecrets, See: backstay.ReadSources},
+	"accept-kit-risk":            {Access: Somewhere, Permission: backstay.ExportRecoveryKit},
 	"export-recovery-kit":        {Access: Somewhere, Permission: backstay.ExportRecoveryKit},
 	"get-recovery-kit-state":     {Access: Somewhere, Permission: backstay.ManageRepository},
 
@@ -184,6 +186,7 @@ var rights = map[string]Right{
 	"get-snapshot-content":  {Access: OnObject, Permission: backstay.ReadSnapshots, See: backstay.ListSnapshots},
 	"download-snapshot":     {Access: OnObject, Permission: backstay.ReadSnapshots, See: backstay.ListSnapshots},
 	"delete-snapshot":       {Access: OnObject, Permission: backstay.DeleteSnapshots, See: backstay.ListSnapshots},
+	"preview-retention":     {Access: OnObject, Permission: backstay.ListSnapshots, See: backstay.ReadSources, Quiet: true},
 	"list-restores":         {Access: OnList, Permission: backstay.PlanRestores},
 	"get-restore":           {Access: OnObject, Permission: backstay.PlanRestores},
 	"plan-restore":          {Access: OnObject, Permission: backstay.PlanRestores, See: backstay.ListSnapshots},

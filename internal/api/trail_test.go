@@ -87,6 +87,8 @@ func (w *world) valid(t *testing.T, r route) (c mutation) {
 		c.body = map[string]any{"zone": "Europe/Berlin"}
 	case r.id == "update-notification-rule":
 		c.body = map[string]any{"min_severity": "warning"}
+	case r.id == "accept-kit-risk":
+		c.body = map[string]any{"reason": "a test machine"}
 	case r.id == "create-link", r.id == "confirm-clock", r.id == "export-recovery-kit", r.id == "acknowledge-alert":
 	case r.id == "backup-create-schedule":
 		c.body = map[string]any{"name": "New " + r.id, "frequency": "daily", "time": "02:30", "sources": []string{source}, "repositories": []string{repository}}
@@ -212,6 +214,8 @@ func (w *world) quietBody(r route) any {
 	switch r.id {
 	case "verify-audit":
 		return map[string]any{}
+	case "preview-retention":
+		return map[string]any{"plan": w.things[r.many()].id}
 	case "begin-identity-sign-in":
 		return map[string]any{"provider": w.corp.id}
 	}

@@ -60,6 +60,15 @@ func (a *API) registerKit() {
 			state, err := a.App.RecoveryKitState(ctx, actor(ctx))
 			return &struct{ Body app.KitState }{state}, err
 		})
+	handle(a, operation{id: "accept-kit-risk", method: http.MethodPost, path: "/recovery-kit/risk", summary: "Take the risk of being without a recovery kit for what it lacks", tag: "vault", status: http.StatusNoContent,
+		help: "It is noted in the audit trail with the reason. What is new afterwards has to be in a kit again."},
+		func(ctx context.Context, in *struct {
+			Body struct {
+				Reason string `json:"reason" required:"true" maxLength:"500" doc:"Why there is to be no recovery kit"`
+			}
+		}) (*none, error) {
+			return nil, a.App.AcceptKitRisk(ctx, actor(ctx), in.Body.Reason)
+		})
 	handle(a, operation{id: "export-recovery-kit", method: http.MethodPost, path: "/recovery-kit", summary: "Make a recovery kit, to print or to keep", tag: "vault",
 		help: "It says where each repository is, its password, and how to restore from it without this server."},
 		func(ctx context.Context, in *struct {

@@ -36,7 +36,7 @@ func (a *App) KeepHouse(ctx context.Context) error {
 	if err != nil {
 		keepRuns = time.Time{} // it is not known how long they are kept
 	}
-	return errors.Join(err, a.SignAudit(ctx), a.startUpkeep(ctx), a.startServerBackup(ctx), a.LookAround(ctx), a.discardOldRestores(ctx), a.sweepRestores("*"+reportEnd, keepRuns), a.DB.Tidy(ctx))
+	return errors.Join(err, a.SignAudit(ctx), a.startUpkeep(ctx), a.startServerBackup(ctx), a.recordUsage(ctx), a.LookAround(ctx), a.discardOldRestores(ctx), a.sweepRestores("*"+reportEnd, keepRuns), a.DB.Tidy(ctx))
 }
 
 // noteCertificate writes down what this process shows by TLS, for the alerts, and forgets what processes showed that are gone.

@@ -23,6 +23,8 @@ type Kind struct {
 	Help   string           `json:"help,omitempty"`
 	Fields []settings.Field `json:"fields"`
 	Local  bool             `json:"local,omitempty" doc:"Only administrators of the server can use it"`
+	Form   string           `json:"form,omitempty" doc:"How the location of a storage is written"`
+	Within []string         `json:"within_location,omitempty" doc:"The names of the fields that a storage's location says"`
 }
 
 // Place says where a storage or a source is, with all its secrets.

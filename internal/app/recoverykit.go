@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/backstay/backstay"
@@ -52,6 +53,8 @@ type KitState struct {
 	ExportedBy string     `json:"exported_by,omitempty"`
 	OutOfDate  bool       `json:"out_of_date" doc:"A repository is new or has another place since, or the key of the server is new, or where it is backed up to"`
 	Missing    []string   `json:"missing" doc:"The names of what that is"`
+	AcceptedBy string     `json:"accepted_by,omitempty" doc:"Who took the risk of being without a kit for all that is missing"`
+	AcceptedAt *time.Time `json:"accepted_at,omitempty"`
 }
 
 // kitMemory is what the server remembers of the kits that were made.
@@ -60,6 +63,10 @@ type kitMemory struct {
 	At      time.Time         `json:"at"`
 	By      string            `json:"by"`
 	Has     map[string]string `json:"has"` // what of each repository stands in a kit, as a hash
+	// Who took the risk of being without a kit, and for what, as Has has it.
+	AcceptedBy string            `json:"accepted_by,omitempty"`
+	AcceptedAt time.Time         `json:"accepted_at,omitzero"`
+	Accepted   map[string]string `json:"accepted,omitempty"`
 }
 
 func recallKit(ctx context.Context, tx *db.Tx) (m kitMemory, err error) {
@@ -109,22 +116,71 @@ func (a *App) RecoveryKitState(ctx context.Context, who backstay.Actor) (state K
 		if m.Version > 0 {
 			state.Version, state.ExportedAt, state.ExportedBy = m.Version, &m.At, m.By
 		}
-		set, err := t.tx.Settings(ctx)
-		if err != nil {
-			return err
+		accepted := true
+		missing, err := t.kitMissing(m)
+		for _, what := range missing {
+			state.Missing = append(state.Missing, what.name)
+			accepted = accepted && m.Accepted[what.id] == what.hash
 		}
-		if t.allOver(backstay.ManageSystem) && m.Has[serverKit] != a.serverKitHash(set) {
-			state.Missing = append(state.Missing, "the key of the server")
+		if accepted && len(missing) > 0 {
+			state.AcceptedBy, state.AcceptedAt = m.AcceptedBy, &m.AcceptedAt
 		}
-		return t.eachOfKit(backstay.ManageRepository, func(r backstay.Repository, s backstay.Storage) error {
-			if m.Has[r.ID] != kitHash(r, s) {
-				state.Missing = append(state.Missing, r.Name)
-			}
-			return nil
-		})
+		return err
 	})
 	state.OutOfDate = len(state.Missing) > 0
 	return state, err
+}
+
+// kitPart is something that a kit is to have.
+type kitPart struct{ id, name, hash string }
+
+// kitMissing lists what the kits so far lack of all that the actor manages.
+func (t *task) kitMissing(m kitMemory) (missing []kitPart, err error) {
+	set, err := t.tx.Settings(t.ctx)
+	if err != nil {
+		return nil, err
+	}
+	if hash := t.app.serverKitHash(set); t.allOver(backstay.ManageSystem) && m.Has[serverKit] != hash {
+		missing = append(missing, kitPart{serverKit, "the key of the server", hash})
+	}
+	err = t.eachOfKit(backstay.ManageRepository, func(r backstay.Repository, s backstay.Storage) error {
+		if hash := kitHash(r, s); m.Has[r.ID] != hash {
+			missing = append(missing, kitPart{r.ID, r.Name, hash})
+		}
+		return nil
+	})
+	return missing, err
+}
+
+// AcceptKitRisk notes that somebody takes the risk of being without a recovery kit, for what is missing in it by now, and why.
+func (a *App) AcceptKitRisk(ctx context.Context, who backstay.Actor, why string) error {
+	return a.change(ctx, who, "recoverykit.risk-accepted", func(t *task) error {
+		t.on("recovery kit", "server", "")
+		if err := t.allowKit(); err != nil {
+			return err
+		}
+		if why = strings.TrimSpace(why); why == "" || len(why) > 500 {
+			return backstay.Errorf(backstay.Invalid, "the reason is to be of 1 to 500 bytes").WithHint("Write in a sentence why there is to be no recovery kit.").OnField("reason")
+		}
+		m, err := recallKit(ctx, t.tx)
+		if err != nil {
+			return err
+		}
+		missing, err := t.kitMissing(m)
+		if err != nil {
+			return err
+		}
+		m.AcceptedBy, m.AcceptedAt, m.Accepted = who.Name, a.now(), map[string]string{}
+		for _, what := range missing {
+			m.Accepted[what.id] = what.hash
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		t.event.Reason = why
+		return t.tx.Remember(ctx, "recovery-kit", string(text))
+	})
 }
 
 // eachOfKit goes through the repositories for which the actor has a permission.

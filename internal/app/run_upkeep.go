@@ -182,8 +182,12 @@ func (e *execution) policy(ctx context.Context) (opt runner.ForgetOptions, err e
 
 // policyOf says which snapshots of a plan its retention would remove.
 func policyOf(p backstay.Plan) runner.ForgetOptions {
-	return runner.ForgetOptions{Filter: snapshot.Filter{Tags: [][]string{{string(snapshot.FactPlan) + "=" + p.ID}}},
-		GroupBy: snapshot.GroupBy{Host: true, Paths: true}, Policy: p.Retention, DryRun: true}
+	return policyFor(snapshot.FactPlan, p.ID, p.Retention)
+}
+
+// policyFor says which snapshots that have a fact a policy would remove.
+func policyFor(f snapshot.Fact, id string, policy retention.Policy) runner.ForgetOptions {
+	return runner.ForgetOptions{Filter: snapshot.Filter{Tags: [][]string{{string(f) + "=" + id}}}, GroupBy: snapshot.GroupBy{Host: true, Paths: true}, Policy: policy, DryRun: true}
 }
 
 // asSaid refuses a plan whose retention is not what somebody has last set it to, as the audit trail has it: a bit of the database that is wrong
@@ -230,12 +234,17 @@ func (e *execution) unprotected(ctx context.Context, r *opened, groups []runner.
 	}
 	for _, g := range groups {
 		for _, s := range g.Remove {
-			if _, locked := held[s.ID.String()]; !locked && !s.HasTag(retention.Protected) && !slices.Contains(kept, s.Identity().String()) {
+			if _, locked := held[s.ID.String()]; !locked && !isProtected(s, kept) {
 				doomed = append(doomed, s.ID)
 			}
 		}
 	}
 	return doomed, nil
+}
+
+// isProtected reports whether no retention removes a snapshot; kept are the originals of those that people protect.
+func isProtected(s *snapshot.Snapshot, kept []string) bool {
+	return s.HasTag(retention.Protected) || slices.Contains(kept, s.Identity().String())
 }
 
 // prune frees the space of what no snapshot needs.

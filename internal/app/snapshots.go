@@ -169,7 +169,12 @@ func (a *App) measure(ctx context.Context, r *opened) error {
 			bytes += f.Size
 		}
 	}
-	err := a.DB.Write(ctx, func(tx *db.Tx) error { return tx.MeasuredRepository(ctx, r.record.ID, bytes) })
+	err := a.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := tx.MeasuredRepository(ctx, r.record.ID, bytes); err != nil {
+			return err
+		}
+		return tx.RecordUsage(ctx, dayOf(a.now()))
+	})
 	if err != nil {
 		return explain(err, "repository")
 	}

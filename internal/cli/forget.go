@@ -19,14 +19,24 @@ import (
 
 // policyFlags say which snapshots a policy keeps.
 type policyFlags struct {
+	keepFlags
 	sel     selection
 	groupBy string
-	policy  retention.Policy
-	tags    []string
 }
 
 func (f *policyFlags) register(flags *pflag.FlagSet) {
 	f.sel.register(flags)
+	f.keepFlags.register(flags)
+	flags.StringVarP(&f.groupBy, "group-by", "g", "host,paths", "apply the rules to each group of the same `host,paths,tags`, or of several of these words")
+}
+
+// keepFlags are the rules of a policy.
+type keepFlags struct {
+	policy retention.Policy
+	tags   []string
+}
+
+func (f *keepFlags) register(flags *pflag.FlagSet) {
 	for _, c := range []struct {
 		name, short, what string
 		to                *retention.Count
@@ -57,7 +67,15 @@ func (f *policyFlags) register(flags *pflag.FlagSet) {
 		flags.TextVar(d.to, d.name, retention.Duration{}, "keep "+d.what+" within this `time` before the newest, such as 1y5m7d2h")
 	}
 	flags.StringArrayVar(&f.tags, "keep-tag", nil, "keep snapshots with all of these `tags`, as tag,tag; may be repeated")
-	flags.StringVarP(&f.groupBy, "group-by", "g", "host,paths", "apply the rules to each group of the same `host,paths,tags`, or of several of these words")
+}
+
+// rules returns the policy that the flags make.
+func (f *keepFlags) rules() retention.Policy {
+	policy := f.policy
+	for _, tags := range f.tags {
+		policy.Tags = append(policy.Tags, snapshot.ParseTags(tags))
+	}
+	return policy
 }
 
 // options returns what the flags say. Where they name no rule the policy is empty.
@@ -66,11 +84,7 @@ func (f *policyFlags) options(cmd *cobra.Command) (runner.ForgetOptions, error) 
 	if err != nil {
 		return runner.ForgetOptions{}, usageError(cmd, "%w", err)
 	}
-	policy := f.policy
-	for _, tags := range f.tags {
-		policy.Tags = append(policy.Tags, snapshot.ParseTags(tags))
-	}
-	return runner.ForgetOptions{Filter: f.sel.filter(), GroupBy: by, Policy: policy}, nil
+	return runner.ForgetOptions{Filter: f.sel.filter(), GroupBy: by, Policy: f.rules()}, nil
 }
 
 type forgetFlags struct {

@@ -11,7 +11,9 @@ import (
 	"github.com/backstay/backstay/internal/client"
 )
 
-func (p *program) newUser() *cobra.Command { return p.newNoun("user", p.newUserLink()) }
+func (p *program) newUser() *cobra.Command {
+	return p.newNoun("user", p.newUserLink(), p.newUserRights())
+}
 
 func (p *program) newUserLink() *cobra.Command {
 	var confirm, show bool

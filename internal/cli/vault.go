@@ -118,7 +118,7 @@ where neither a thief nor a fire finds it.`,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(p.newKitShow(), p.newKitExport())
+	cmd.AddCommand(p.newKitShow(), p.newKitExport(), p.newKitRisk())
 	return withCodes(cmd, 0, 2)
 }
 
@@ -160,6 +160,26 @@ a terminal, shown.`,
 	f.StringVar(&format, "format", "html", "`format`: html, to print, or txt")
 	f.BoolVar(&secrets, "secrets", false, "with the secret settings of the storages")
 	out.register(cmd)
+	registerConfirm(cmd, &confirm)
+	return withCodes(cmd, 0, 1, 2, 5, 6)
+}
+
+func (p *program) newKitRisk() *cobra.Command {
+	var reason string
+	var confirm bool
+	cmd := &cobra.Command{
+		Use:     "accept-risk",
+		Short:   "Take the risk of being without a recovery kit",
+		Long:    `Take the risk of being without a recovery kit for what it lacks by now. The audit trail notes it with your reason; what is new afterwards has to be in a kit again.`,
+		Example: `  backstay recovery-kit accept-risk --reason "a test machine"`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.onServer(cmd, confirm, func(ctx context.Context, s asker) error {
+				return s.Do(ctx, client.AcceptKitRisk, client.Request{Body: map[string]string{"reason": reason}}, nil)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why there is to be no recovery kit, in a `sentence`")
 	registerConfirm(cmd, &confirm)
 	return withCodes(cmd, 0, 1, 2, 5, 6)
 }

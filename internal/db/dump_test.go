@@ -67,7 +67,7 @@ func TestNoTableIsForgottenInADump(t *testing.T) {
 	each(t, func(t *testing.T, d *db.DB, _ string) {
 		text := tables(t, dump(t, d))
 		for _, table := range []string{"users", "factors", "tokens", "groups", "roles", "grants", "projects", "sources", "modules", "storages", "repositories", "plans", "runs", "snapshots",
-			"restores", "channels", "notification_rules", "alerts", "audit_events", "audit_head", "audit_marks", "queue_head", "settings"} {
+			"restores", "channels", "notification_rules", "alerts", "audit_events", "audit_head", "audit_marks", "queue_head", "settings", "usage"} {
 			if !strings.Contains(text, `{"table":"`+table+`"`) {
 				t.Errorf("table %q is not dumped", table)
 			}

@@ -43,13 +43,19 @@ func (tx *Tx) ForgetAttempts(ctx context.Context, before time.Time) error {
 
 // Rights returns the grants of a person, their own and those of their groups, with the roles.
 func (tx *Tx) Rights(ctx context.Context, user string) ([]backstay.Right, error) {
-	var grants []backstay.Grant
-	err := tx.tx.NewRaw(`select * from grants where subject_kind = 'user' and subject = ?
+	_, rights, err := tx.GrantsOf(ctx, user)
+	return rights, err
+}
+
+// GrantsOf returns the grants of a person, their own and those of their groups, and the right that each of them is.
+func (tx *Tx) GrantsOf(ctx context.Context, user string) (grants []backstay.Grant, rights []backstay.Right, err error) {
+	err = tx.tx.NewRaw(`select * from grants where subject_kind = 'user' and subject = ?
 		or subject_kind = 'group' and subject in (select id from groups where members like ?)`, user, `%"`+user+`"%`).Scan(ctx, &grants)
 	if err != nil {
-		return nil, explain("find rights", err)
+		return nil, nil, explain("find rights", err)
 	}
-	return tx.rights(ctx, grants)
+	rights, err = tx.rights(ctx, grants)
+	return grants, rights, err
 }
 
 // GroupRights returns the grants of a group, with the roles.

@@ -201,6 +201,21 @@ func Connections(location string, opt Options) (int, error) {
 // ErrSecretInLocation means that a location holds a password, which is to be given as a setting: locations are shown.
 var ErrSecretInLocation = errors.New("the location holds a secret")
 
+// WithinLocation returns the names of the fields that a location of this kind says, in their order: those that its form shows, but for secrets.
+func WithinLocation(p storage.Provider) (names []string) {
+	_, rest := split(strings.Replace(p.Form, "PORT", "1", 1))
+	v, err := p.Parse(rest)
+	if err != nil {
+		return nil // a test sees to it that each form is one
+	}
+	for _, f := range p.Fields {
+		if v[f.Name] != "" && !f.IsSecret() {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
 // Check returns the settings of the kind of storage at a location, or what is wrong with those that were given. Nothing is connected to.
 func Check(location string, opt Options) ([]settings.Field, error) {
 	opt = opt.withDefaults()

@@ -49,7 +49,7 @@ func Forget(ctx context.Context, r *repo.Repo, opt ForgetOptions) (groups []Forg
 	if len(opt.IDs) > 0 {
 		groups, err = pick(all, opt.IDs)
 	} else {
-		groups, err = applyPolicy(all, r.Options().Clock.Now(), opt)
+		groups, err = Choose(all, r.Options().Clock.Now(), opt)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("forget: %w", err)
@@ -137,10 +137,16 @@ func pick(all []*snapshot.Snapshot, ids []crypto.ID) ([]Forgotten, error) {
 	return []Forgotten{g}, nil
 }
 
-func applyPolicy(all []*snapshot.Snapshot, now time.Time, opt ForgetOptions) ([]Forgotten, error) {
-	all = slices.DeleteFunc(all, func(s *snapshot.Snapshot) bool { return !opt.Filter.Match(s) })
+// Choose applies the policy to those of some snapshots that the filter selects, group by group. It removes nothing: that is Forget, which asks it.
+func Choose(all []*snapshot.Snapshot, now time.Time, opt ForgetOptions) ([]Forgotten, error) {
+	var selected []*snapshot.Snapshot
+	for _, s := range all {
+		if opt.Filter.Match(s) {
+			selected = append(selected, s)
+		}
+	}
 	var groups []Forgotten
-	for _, g := range snapshot.Split(all, opt.GroupBy) {
+	for _, g := range snapshot.Split(selected, opt.GroupBy) {
 		byID := make(map[string]*snapshot.Snapshot)
 		var given []retention.Snapshot
 		for _, s := range g.Snapshots {

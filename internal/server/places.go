@@ -34,7 +34,7 @@ func (p places) options(at app.Place) (opt kinds.Options, err error) {
 
 func (p places) StorageKinds() (all []app.Kind) {
 	for _, s := range kinds.Storages() {
-		all = append(all, app.Kind{Kind: s.Kind, Title: s.Title, Fields: kinds.Fields(s)})
+		all = append(all, app.Kind{Kind: s.Kind, Title: s.Title, Fields: kinds.Fields(s), Form: s.Form, Within: kinds.WithinLocation(s)})
 	}
 	return all
 }

@@ -13,12 +13,12 @@ import (
 // folderPage is the browser of files: a folder of a snapshot, in which others open.
 type folderPage struct {
 	frame
-	Steps    []step
+	Steps    []restoreStep
 	Crumbs   []tab
 	ID       string
 	Source   string // the id of what it is of
 	When     html
-	Versions []day
+	Versions []pointsDay
 	All      string // the address of all versions
 	Dir, At  string // as it is shown, and as forms have it
 	Tree     treeRows

@@ -32,6 +32,9 @@ const (
 	secretField fieldKind = "secret" // never shown again; left out of JSON where it is empty
 	pagesField  fieldKind = "pages"  // a secret of several lines
 	hiddenField fieldKind = "hidden"
+
+	sizeField    fieldKind = "size"    // bytes, entered with a unit; a number in JSON
+	carriedField fieldKind = "carried" // hidden, and no part of the JSON
 )
 
 // field is one thing that a form asks for.
@@ -50,6 +53,9 @@ type field struct {
 	Wide     bool   // it takes the whole width
 	Error    string
 }
+
+// settingsField is a field as an adapter describes it.
+type settingsField = settings.Field
 
 // choice is one of what can be chosen.
 type choice struct {
@@ -177,6 +183,14 @@ func (f *form) json() ([]byte, error) {
 				field.Error, bad = "Enter a whole number.", true
 			}
 			value = n
+		case sizeField:
+			n, ok := parseSize(field.Value)
+			if !ok {
+				field.Error, bad = "Enter a size, such as 500 GB or 2 TB.", true
+			}
+			value = n
+		case carriedField:
+			continue
 		case switchField:
 			value = field.On()
 		case checksField:
@@ -283,7 +297,7 @@ func settingsFields(described []settings.Field, values map[string]string, secret
 	return all
 }
 
-func adapterKind(d settings.Field) fieldKind {
+func adapterKind(d settingsField) fieldKind {
 	switch d.Kind {
 	case settings.Secret:
 		return secretField

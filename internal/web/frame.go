@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,8 @@ type frame struct {
 type navEntry struct {
 	Href, Icon, Word string
 	Current          bool
-	Bar              bool // it is in the bar of phones
+	Bar              bool     // it is in the bar of phones
+	Also             []string // paths below it that begin otherwise
 	Count            int
 	CountOf          string // what is counted
 }
@@ -52,11 +54,11 @@ var entries = []struct {
 	needs backstay.Permission
 }{
 	{navEntry{Href: "/", Icon: "overview", Word: "Overview", Bar: true}, ""},
-	{navEntry{Href: "/sources", Icon: "source", Word: "Sources", Bar: true}, backstay.ReadSources},
+	{navEntry{Href: "/sources", Icon: "source", Word: "Sources", Bar: true, Also: []string{"/modules"}}, backstay.ReadSources},
 	{navEntry{Href: "/plans", Icon: "plan", Word: "Plans"}, backstay.ReadSources},
-	{navEntry{Href: "/restore", Icon: "restore", Word: "Restore", Bar: true}, backstay.ListSnapshots},
+	{navEntry{Href: "/restore", Icon: "restore", Word: "Restore", Bar: true, Also: []string{"/restores", "/snapshots", "/search"}}, backstay.ListSnapshots},
 	{navEntry{Href: "/activity", Icon: "activity", Word: "Activity", Bar: true, CountOf: "running"}, backstay.ReadSources},
-	{navEntry{Href: "/storage", Icon: "storage", Word: "Storage"}, backstay.ReadSources},
+	{navEntry{Href: "/storage", Icon: "storage", Word: "Storage", Also: []string{"/repositories", "/recovery-kit"}}, backstay.ReadSources},
 }
 
 // frame is what a page with this title is in.
@@ -87,7 +89,7 @@ func (v *visit) nav() (all []navEntry) {
 		if e.needs != "" && !v.somewhere(e.needs) {
 			continue
 		}
-		e.Current = e.Href == "/" && v.r.URL.Path == "/" || e.Href != "/" && (v.r.URL.Path == e.Href || strings.HasPrefix(v.r.URL.Path, e.Href+"/"))
+		e.Current = e.Href == "/" && v.r.URL.Path == "/" || e.Href != "/" && slices.ContainsFunc(append(e.Also, e.Href), v.isAt)
 		if e.CountOf != "" {
 			e.Count = v.desk.Running
 		}

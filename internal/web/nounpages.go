@@ -25,10 +25,13 @@ type nounPages[T any, P record[T]] struct {
 	columns   []string                              // of the list, after the name
 	row       func(v *visit, x P) row               // without a link: that is added
 	fields    func(v *visit, x P) ([]group, error)  // of the form, with the values of x; nil where none can be made or changed
-	facts     func(v *visit, x P) ([]fact, error)   // what the page of one says; nil where it has a page of its own
+	list      func(v *visit) error                  // in place of the list that is made of columns and rows
+	facts     func(v *visit, x P) ([]fact, error)   // what the page of one says
+	page      func(v *visit, x P) error             // in place of the page that is made of facts; without both there is none
 	acts      func(v *visit, x P) []act             // what can be done on that page, beside changing and deleting
 	goes      func(v *visit, x P) string            // what is lost when one is deleted, and what stays; nil where none can be deleted
 	typed     bool                                  // its name has to be typed to delete it
+	kinds     func(v *visit) []app.Kind             // that a new one is one of, if it has to be chosen first
 	create    func(v *visit, x T) (T, error)        // in place of the noun's own
 	made      func(v *visit, x P) (to, done string) // where to go on after one was made; by default its page
 }
@@ -42,8 +45,11 @@ type fact struct {
 
 // registerNoun registers the pages.
 func registerNoun[T any, P record[T]](s *Site, n nounPages[T, P]) {
+	if n.list == nil {
+		n.list = n.listing
+	}
 	s.get(n.path, n.list)
-	if n.facts != nil {
+	if n.hasPage() {
 		s.get(n.path+"/{id}", n.show)
 	}
 	if n.fields != nil {
@@ -56,6 +62,17 @@ func registerNoun[T any, P record[T]](s *Site, n nounPages[T, P]) {
 		s.get(n.path+"/{id}/delete", n.question)
 		s.post(n.path+"/{id}/delete", n.remove)
 	}
+}
+
+// hasPage reports whether there is a page for one thing.
+func (n nounPages[T, P]) hasPage() bool { return n.facts != nil || n.page != nil }
+
+// at is where one thing is: its page, or the list where it has none.
+func (n nounPages[T, P]) at(x P) string {
+	if n.hasPage() && x.Base().ID != "" {
+		return n.path + "/" + x.Base().ID
+	}
+	return n.path
 }
 
 // listPage is a page with a list.
@@ -80,7 +97,7 @@ type tab struct {
 	Current    bool
 }
 
-func (n nounPages[T, P]) list(v *visit) error {
+func (n nounPages[T, P]) listing(v *visit) error {
 	l := v.list(n.filters...)
 	things, next, err := n.noun.List(v.ctx, v.who, l)
 	if err != nil {
@@ -93,8 +110,8 @@ func (n nounPages[T, P]) list(v *visit) error {
 	}
 	for i := range things {
 		r := n.row(v, &things[i])
-		if n.facts != nil && r.Href == "" {
-			r.Href = n.path + "/" + P(&things[i]).Base().ID
+		if n.hasPage() && r.Href == "" {
+			r.Href = n.at(&things[i])
 		}
 		page.Table.Rows = append(page.Table.Rows, r)
 	}
@@ -124,6 +141,9 @@ func (n nounPages[T, P]) show(v *visit) error {
 	x, err := n.noun.Find(v.ctx, v.who, v.id())
 	if err != nil {
 		return err
+	}
+	if n.page != nil {
+		return n.page(v, &x)
 	}
 	name := n.row(v, &x).Name
 	page := thingPage{frame: v.frame(name), Heading: name, Back: tab{Href: n.path, Word: upper(n.many)}}
@@ -173,18 +193,18 @@ type editPage struct {
 // form is that of a thing; of a new one without an id.
 func (n nounPages[T, P]) form(v *visit, x P) (*form, error) {
 	groups, err := n.fields(v, x)
-	f := &form{Action: n.path, Submit: "Add the " + n.one, Back: n.path, Groups: groups}
+	f := &form{Action: n.path, Submit: "Add the " + n.one, Back: n.at(x), Groups: groups}
 	if id := x.Base().ID; id != "" {
-		f.Action, f.Submit, f.Back = n.path+"/"+id+"/edit", "Save", n.path
-		if n.facts != nil {
-			f.Back += "/" + id
-		}
+		f.Action, f.Submit = n.path+"/"+id+"/edit", "Save"
 		f.Version = x.Base().Version
 	}
 	return f, err
 }
 
 func (n nounPages[T, P]) fresh(v *visit) error {
+	if n.kinds != nil && v.query("kind") == "" {
+		return v.kindsPage("Which kind of "+n.one+"?", n.path+"/new", n.path, n.kinds(v))
+	}
 	x := P(new(T))
 	f, err := n.form(v, x)
 	if err != nil {
@@ -231,10 +251,7 @@ func (n nounPages[T, P]) add(v *visit) error {
 		}
 		return n.showForm(v, status, x, f)
 	}
-	to, done := n.path, n.row(v, &made).Name+" was added."
-	if n.facts != nil {
-		to += "/" + P(&made).Base().ID
-	}
+	to, done := n.at(&made), n.row(v, &made).Name+" was added."
 	if n.made != nil {
 		to, done = n.made(v, &made)
 	}
@@ -298,11 +315,8 @@ func (n nounPages[T, P]) question(v *visit) error {
 
 // deletion is the form that deletes a thing.
 func (n nounPages[T, P]) deletion(v *visit, x P) *form {
-	f := newForm(n.path+"/"+x.Base().ID+"/delete", "Delete "+n.one, n.path)
+	f := newForm(n.path+"/"+x.Base().ID+"/delete", "Delete the "+n.one, n.at(x))
 	f.Danger = true
-	if n.facts != nil {
-		f.Back += "/" + x.Base().ID
-	}
 	f.Version = x.Base().Version
 	if n.typed {
 		name := n.row(v, x).Name

@@ -23,15 +23,15 @@ type restoreSource struct{ Href, Name, Sub string }
 // restorePoints is the page of the points in time of a source, or of one of its modules.
 type restorePoints struct {
 	frame
-	Steps   []step
+	Steps   []restoreStep
 	Name    string
-	Days    []day
+	Days    []pointsDay
 	Next    string
 	Missing *empty
 }
 
-// step is one of the steps of a restore.
-type step struct {
+// restoreStep is one of the steps of a restore.
+type restoreStep struct {
 	Word string
 	Href string // of one that is done
 	Done bool
@@ -39,9 +39,9 @@ type step struct {
 }
 
 // restoreSteps are the steps of a restore, of which some are done: where each was is given.
-func restoreSteps(done ...string) (all []step) {
+func restoreSteps(done ...string) (all []restoreStep) {
 	for i, word := range []string{"What", "Which version", "Where", "Restore plan", "Result"} {
-		s := step{Word: word, Done: i < len(done), Now: i == len(done)}
+		s := restoreStep{Word: word, Done: i < len(done), Now: i == len(done)}
 		if s.Done {
 			s.Href = done[i]
 		}
@@ -50,14 +50,14 @@ func restoreSteps(done ...string) (all []step) {
 	return all
 }
 
-// day is the points of one day.
-type day struct {
+// pointsDay is the points of one day.
+type pointsDay struct {
 	Title  string
-	Points []point
+	Points []timePoint
 }
 
-// point is a snapshot to choose.
-type point struct {
+// timePoint is a snapshot to choose.
+type timePoint struct {
 	Href, Clock, Time string
 	Pill              pill
 	Sub               string
@@ -138,7 +138,7 @@ func (v *visit) points(name string, all []backstay.Snapshot, next string) error 
 }
 
 // days groups snapshots by their days. Of copies in several repositories there is one point.
-func (v *visit) days(all []backstay.Snapshot, current string, href func(backstay.Snapshot) string) (days []day) {
+func (v *visit) days(all []backstay.Snapshot, current string, href func(backstay.Snapshot) string) (days []pointsDay) {
 	last, copies := "", map[string]bool{}
 	for _, s := range all {
 		if copies[s.Original] && s.ID != current {
@@ -146,7 +146,7 @@ func (v *visit) days(all []backstay.Snapshot, current string, href func(backstay
 		}
 		copies[s.Original] = true
 		if title := v.dayTitle(s.Time); title != last {
-			days, last = append(days, day{Title: title}), title
+			days, last = append(days, pointsDay{Title: title}), title
 		}
 		d := &days[len(days)-1]
 		d.Points = append(d.Points, v.point(s, s.ID == current, href(s)))
@@ -154,9 +154,9 @@ func (v *visit) days(all []backstay.Snapshot, current string, href func(backstay
 	return days
 }
 
-func (v *visit) point(s backstay.Snapshot, current bool, href string) point {
+func (v *visit) point(s backstay.Snapshot, current bool, href string) timePoint {
 	t := s.Time.In(v.zone)
-	p := point{Href: href, Clock: t.Format("15:04"), Time: t.Format(time.RFC3339), Pill: healthPill(s.Health), Current: current}
+	p := timePoint{Href: href, Clock: t.Format("15:04"), Time: t.Format(time.RFC3339), Pill: healthPill(s.Health), Current: current}
 	p.Sub = counted(s.Files, "file", "files") + ", " + bytesText(s.Bytes)
 	if s.Protected {
 		p.Pill, p.Sub = pill{"lock", "lock", "Protected, " + strings.ToLower(p.Pill.Word), true}, "Protected, "+p.Sub

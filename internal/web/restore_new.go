@@ -14,13 +14,13 @@ import (
 // newRestorePage asks where to what was chosen is to be brought back, and what becomes of what is there.
 type newRestorePage struct {
 	frame
-	Steps    []step
+	Steps    []restoreStep
 	Snapshot string
 	When     html
 	Paths    []chosenPath
 	More     int // paths that are not shown
 	Form     *form
-	Ways     []way
+	Ways     []restoreWay
 	Folder   *field
 	Conflict *field
 }
@@ -28,8 +28,8 @@ type newRestorePage struct {
 // chosenPath is one of what is to be brought back.
 type chosenPath struct{ Shown, At string }
 
-// way is where to it may go.
-type way struct {
+// restoreWay is where to it may go.
+type restoreWay struct {
 	Value, Title, Help string
 	Not                string // why it can't
 	Chosen             bool
@@ -92,11 +92,11 @@ func (v *visit) askForRestore(status int, refused *form) error {
 }
 
 // waysOf are where to it may go: the first that can be is chosen at first.
-func waysOf(ways app.RestoreWays, f *form) []way {
-	all := []way{
-		{Value: backstay.TargetOriginal, Title: "To its place", Help: "Over what is there now. You decide about conflicts.", Not: reason(ways.Original)},
-		{Value: backstay.TargetFolder, Title: "To another folder of the server", Help: "Nothing that exists elsewhere is touched.", Not: reason(ways.Folder)},
-		{Value: toBrowser, Title: "Download it", Help: "As a ZIP archive, to this device.", Not: reason(ways.Download)},
+func waysOf(ways app.RestoreWays, f *form) []restoreWay {
+	all := []restoreWay{
+		{Value: backstay.TargetOriginal, Title: "To its place", Help: "Over what is there now. You decide about conflicts.", Not: whyNot(ways.Original)},
+		{Value: backstay.TargetFolder, Title: "To another folder of the server", Help: "Nothing that exists elsewhere is touched.", Not: whyNot(ways.Folder)},
+		{Value: toBrowser, Title: "Download it", Help: "As a ZIP archive, to this device.", Not: whyNot(ways.Download)},
 	}
 	target := f.find("target")
 	for i := range all {
@@ -108,8 +108,8 @@ func waysOf(ways app.RestoreWays, f *form) []way {
 	return all
 }
 
-// reason is why something can't be, "" for nil.
-func reason(err error) string {
+// whyNot is why something can't be, "" for nil.
+func whyNot(err error) string {
 	if err == nil {
 		return ""
 	}

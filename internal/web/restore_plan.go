@@ -42,8 +42,8 @@ type changeRow struct {
 	Choices          []choice
 }
 
-// actions are what a plan does, in the order in which people want to see it.
-var actions = []struct {
+// planActions are what a plan does, in the order in which people want to see it.
+var planActions = []struct {
 	action entry.Action
 	pill   pill
 	done   string // in a report
@@ -60,7 +60,7 @@ var actions = []struct {
 
 // actionPill is how an action looks, in a plan or in a report of what was done.
 func actionPill(a entry.Action, done bool) pill {
-	for _, one := range actions {
+	for _, one := range planActions {
 		if one.action == a {
 			if done {
 				one.pill.Word = one.done
@@ -105,32 +105,32 @@ func (v *visit) planPage(page *restorePage, r backstay.Restore) error {
 }
 
 // before are the facts that matter before it begins: what is open first.
-func (v *visit) before(r backstay.Restore, s backstay.Snapshot, way error) (all []check) {
+func (v *visit) before(r backstay.Restore, s backstay.Snapshot, way error) (all []restoreCheck) {
 	if n := r.Totals[entry.Conflict].Count; n > 0 {
-		all = append(all, check{"warn", "warn", counted(n, "file differs", "files differ") + " from what is there.", "Choose what to keep."})
+		all = append(all, restoreCheck{"warn", "warn", counted(n, "file differs", "files differ") + " from what is there.", "Choose what to keep."})
 	}
 	if way != nil {
-		all = append(all, check{"fail", "lock", "You can't have it done:", reason(way)})
+		all = append(all, restoreCheck{"fail", "lock", "You can't have it done:", whyNot(way)})
 	}
 	row, _ := backstay.FindPermission(r.Permission())
 	if way == nil && row.Dangerous() && !v.who.Fresh {
-		all = append(all, check{"warn", "shield", "You will be asked to confirm that it is you.", ""})
+		all = append(all, restoreCheck{"warn", "shield", "You will be asked to confirm that it is you.", ""})
 	}
 	switch {
 	case s.Health == backstay.HealthDamaged:
-		all = append(all, check{"fail", "fail", "The snapshot is damaged.", "What can't be read is named in the report."})
+		all = append(all, restoreCheck{"fail", "fail", "The snapshot is damaged.", "What can't be read is named in the report."})
 	case s.Health == backstay.HealthGood && s.HealthAt != nil:
-		all = append(all, check{"ok", "ok", "The snapshot was verified", "on " + v.day(*s.HealthAt) + " (" + s.HealthLevel + ")."})
+		all = append(all, restoreCheck{"ok", "ok", "The snapshot was verified", "on " + v.day(*s.HealthAt) + " (" + s.HealthLevel + ")."})
 	default:
-		all = append(all, check{"idle", "pending", "The snapshot was not verified yet.", "Each file is checked while it is read."})
+		all = append(all, restoreCheck{"idle", "pending", "The snapshot was not verified yet.", "Each file is checked while it is read."})
 	}
 	if len(r.Without) > 0 {
-		all = append(all, check{"warn", "lock", "Some of it is left out,", "since you may not have it."})
+		all = append(all, restoreCheck{"warn", "lock", "Some of it is left out,", "since you may not have it."})
 	}
 	if way == nil {
-		all = append(all, check{"ok", "ok", "You may restore there:", targetText(r) + "."})
+		all = append(all, restoreCheck{"ok", "ok", "You may restore there:", targetText(r) + "."})
 	}
-	return append(all, check{"ok", "ok", "What changes there from now on is not overwritten.", ""})
+	return append(all, restoreCheck{"ok", "ok", "What changes there from now on is not overwritten.", ""})
 }
 
 // planChanges are the changes that the address asks for; at first those that are open.
@@ -147,7 +147,7 @@ func (v *visit) planChanges(r backstay.Restore) (*changeList, error) {
 	list.Next = v.nextPage(next)
 	for _, c := range changes {
 		row := v.changeRow(c, false)
-		row.Choices = choicesOf(c)
+		row.Choices = decisionsOf(c)
 		list.Decide = list.Decide || len(row.Choices) > 0
 		list.Rows = append(list.Rows, row)
 	}
@@ -161,18 +161,18 @@ func (v *visit) changeList(title string, totals entry.Totals, of app.ChangesOf, 
 	for _, total := range totals {
 		all += total.Count
 	}
-	list.Filters = append(list.Filters, changeFilter{Href: v.show0(""), Word: "All", Count: all, Current: of.Action == ""})
-	for _, one := range actions {
+	list.Filters = append(list.Filters, changeFilter{Href: v.showing(""), Word: "All", Count: all, Current: of.Action == ""})
+	for _, one := range planActions {
 		if n := totals[one.action].Count; n > 0 {
-			list.Filters = append(list.Filters, changeFilter{Href: v.show0(string(one.action)), Word: actionPill(one.action, done).Word, Count: n, Current: of.Action == one.action})
+			list.Filters = append(list.Filters, changeFilter{Href: v.showing(string(one.action)), Word: actionPill(one.action, done).Word, Count: n, Current: of.Action == one.action})
 		}
 	}
 	list.Empty = &empty{Title: "Nothing is so", Text: "No path is called so, or is treated so.", Filtered: true, Acts: []act{{Word: "Show all", Href: v.r.URL.Path + "?show="}}}
 	return list
 }
 
-// show0 is the address of the list with the changes of an action.
-func (v *visit) show0(action string) string {
+// showing is the address of the list with the changes of an action.
+func (v *visit) showing(action string) string {
 	to := v.with("show", action)
 	if action == "" && strings.Contains(to, "?") {
 		return to + "&show="
@@ -200,8 +200,8 @@ func (v *visit) changeRow(c entry.Change, done bool) changeRow {
 	return row
 }
 
-// choicesOf are what can be decided about a change.
-func choicesOf(c entry.Change) []choice {
+// decisionsOf are what can be decided about a change.
+func decisionsOf(c entry.Change) []choice {
 	at := " " + url.QueryEscape(c.Path)
 	keep := choice{Value: "skip" + at, Title: "Keep what is there"}
 	switch c.Action {

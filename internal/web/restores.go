@@ -13,7 +13,7 @@ import (
 // restorePage is a restore: how far it is, its plan and its report.
 type restorePage struct {
 	frame
-	Steps   []step
+	Steps   []restoreStep
 	ID      string
 	Version int64
 	Heading string
@@ -24,7 +24,7 @@ type restorePage struct {
 	Failure *backstay.Failure
 	Run     string // the address of its run
 	Changes *changeList
-	Before  []check
+	Before  []restoreCheck
 	Apply   string // the words of the button that does it; "" where it can't be
 	Open    int64  // conflicts that nobody has decided about
 	Planned bool
@@ -39,8 +39,8 @@ type restoreMeter struct {
 	Item     string
 }
 
-// check is a fact that matters before it begins.
-type check struct{ Tone, Icon, Fact, Text string }
+// restoreCheck is a fact that matters before it begins.
+type restoreCheck struct{ Tone, Icon, Fact, Text string }
 
 // registerRestores registers the pages of restores.
 func (s *Site) registerRestores() {

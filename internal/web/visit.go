@@ -168,6 +168,8 @@ func (v *visit) somewhere(p backstay.Permission) bool {
 func (v *visit) fail(err error) {
 	e, status := door.Failure(err)
 	switch {
+	case v.refuseLive(err):
+		return
 	case errors.Is(err, errLimited):
 		http.Redirect(v.w, v.r, "/settings/security", http.StatusSeeOther)
 		return
@@ -187,6 +189,15 @@ func (v *visit) fail(err error) {
 		v.Log.ErrorContext(v.ctx, "the page of a problem failed", "error", err)
 		http.Error(v.w, e.Msg, status)
 	}
+}
+
+// told is an error in words: what is wrong, and what to do. The cause of one that has no words for people goes to the log.
+func (v *visit) told(err error) (what, hint string) {
+	e, status := door.Failure(err)
+	if status == http.StatusInternalServerError && e.Err != nil {
+		v.Log.LogAttrs(v.ctx, slog.LevelError, "page failed", slog.String("request", v.who.From.Request), slog.Any("error", errors.Join(e, e.Err)))
+	}
+	return sentence(e.Msg), e.Hint
 }
 
 // problemPage says what went wrong.

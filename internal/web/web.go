@@ -45,9 +45,13 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.served.Serv
 // register lists every page.
 func (s *Site) register() {
 	s.registerOverview()
+	s.registerActivity()
 	s.registerSettings()
 	s.registerGroups()
 	s.registerRestore()
+	s.registerStorage()
+	s.registerPlans()
+	s.registerSnapshots()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.

@@ -42,7 +42,7 @@ func hasNot(t *testing.T, page string, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if strings.Contains(page, text) {
-			t.Errorf("the page has %q:\n%s", text, main(page))
+			t.Errorf("the page has %q:\n%s", text, page)
 		}
 	}
 }

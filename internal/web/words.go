@@ -224,3 +224,52 @@ func upper(s string) string {
 	}
 	return strings.ToUpper(string(r[0])) + string(r[1:])
 }
+
+// parseSize reads a size with a unit, such as "2 TB" or "500GiB"; 0 where nothing was entered.
+func parseSize(s string) (bytes int64, ok bool) {
+	s = strings.ToLower(strings.TrimSpace(strings.ReplaceAll(s, nbsp, " ")))
+	if s == "" {
+		return 0, true
+	}
+	digits := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyz ")
+	unit := strings.TrimSuffix(strings.TrimSpace(s[len(digits):]), "b")
+	factor, base := 1.0, 1000.0
+	if strings.HasSuffix(unit, "i") {
+		unit, base = strings.TrimSuffix(unit, "i"), 1024
+	}
+	if unit != "" {
+		i := strings.Index("kmgtpe", unit)
+		if i < 0 || len(unit) != 1 {
+			return 0, false
+		}
+		for range i + 1 {
+			factor *= base
+		}
+	}
+	n, err := strconv.ParseFloat(strings.ReplaceAll(digits, ",", ""), 64)
+	if size := n * factor; err == nil && size >= 0 && size < 1<<62 {
+		return int64(size), true
+	}
+	return 0, false
+}
+
+// sizeValue is a size as parseSize reads it, exactly; "" for none.
+func sizeValue(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	units := []string{"", "kB", "MB", "GB", "TB", "PB"}
+	i := 0
+	for i < len(units)-1 && n%1000 == 0 {
+		n, i = n/1000, i+1
+	}
+	return strings.TrimSpace(strconv.FormatInt(n, 10) + " " + units[i])
+}
+
+// numberValue is a number in a field; "" for none.
+func numberValue(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}

@@ -328,3 +328,13 @@ func (c *Client) Try(t testing.TB, path string) ([]byte, error) {
 	}
 	return text, err
 }
+
+// Cookies are those of whoever signed in, for a browser that goes on as them.
+func (c *Client) Cookies(t testing.TB) []*http.Cookie {
+	t.Helper()
+	u, err := url.Parse(c.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.http.Jar.Cookies(u)
+}
