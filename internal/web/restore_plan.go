@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"encoding/json"
-	"html/template"
 	"io"
 	"net/url"
 	"strconv"
@@ -242,7 +241,7 @@ func (v *visit) reportPage(page *restorePage, r backstay.Restore) error {
 	t := r.Result
 	files, size := t[entry.Create].Count+t[entry.Overwrite].Count, t[entry.Create].Bytes+t[entry.Overwrite].Bytes
 	page.Heading = counted(files, "file or folder is back", "files and folders are back")
-	page.Lead = html(bytesText(int64(size))) + " went to " + v.text(targetText(r)) + "." //nolint:gosec // a number; the other is escaped
+	page.Lead = html(bytesText(int64(size))) + " went to " + html(htmlText(targetText(r))) + "." //nolint:gosec // a number; the other is escaped
 	of := app.ChangesOf{Action: entry.Action(v.query("show")), Text: strings.TrimSpace(v.query("search"))}
 	if n := t[entry.Failed].Count; n > 0 {
 		page.Mark = pill{"warn", "warn", "Done, but not all", false}
@@ -264,9 +263,6 @@ func (v *visit) reportPage(page *restorePage, r backstay.Restore) error {
 	}
 	return nil
 }
-
-// text is a text as markup.
-func (v *visit) text(s string) html { return html(template.HTMLEscapeString(s)) } //nolint:gosec // escaped
 
 // reportLines takes a page of a report that is written to it.
 type reportLines struct {
