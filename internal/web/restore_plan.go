@@ -106,7 +106,7 @@ func (v *visit) planPage(page *restorePage, r backstay.Restore) error {
 // before are the facts that matter before it begins: what is open first.
 func (v *visit) before(r backstay.Restore, s backstay.Snapshot, way error) (all []restoreCheck) {
 	if n := r.Totals[entry.Conflict].Count; n > 0 {
-		all = append(all, restoreCheck{"warn", "warn", counted(n, "file differs", "files differ") + " from what is there.", "Choose what to keep."})
+		all = append(all, restoreCheck{"warn", "warn", counted(n, "file or folder differs", "files or folders differ") + " from what is there.", "Choose what to keep."})
 	}
 	if way != nil {
 		all = append(all, restoreCheck{"fail", "lock", "You can't have it done:", whyNot(way)})
@@ -206,14 +206,17 @@ func decisionsOf(c entry.Change) []choice {
 	switch c.Action {
 	case entry.Conflict:
 		over := choice{Value: "overwrite" + at, Title: "Overwrite"}
-		if c.Type == "" {
+		switch c.Type {
+		case "":
 			over.Title = "Delete it"
+		case entry.Dir:
+			over.Title, keep.Title = "Set its times and rights", "Keep its times and rights"
 		}
 		return []choice{{Title: "Choose…", Chosen: true}, over, keep}
 	case entry.Create:
 		keep.Title = "Leave it out"
 		if c.Type == entry.Dir {
-			keep.Title = "Leave it out, and all in it"
+			keep.Value, keep.Title = leaveOut+at, "Leave it out, and all in it"
 		}
 		return []choice{{Title: "Create", Chosen: true}, keep}
 	case entry.Overwrite:
@@ -221,9 +224,8 @@ func decisionsOf(c entry.Change) []choice {
 	case entry.Delete:
 		return []choice{{Title: "Delete", Chosen: true}, keep}
 	case entry.Update:
-		if c.Type != entry.Dir { // it would be about all that is in it, too
-			return []choice{{Title: "Set them", Chosen: true}, keep}
-		}
+		keep.Title = "Keep them"
+		return []choice{{Title: "Set them", Chosen: true}, keep}
 	}
 	return nil
 }

@@ -206,6 +206,9 @@ func (v *visit) discardRestore() error {
 	return v.redirect("/restores", "The plan was given up. Nothing was changed.")
 }
 
+// leaveOut is the decision to restore nothing of a folder; the others are about one path alone.
+const leaveOut = "leave-out"
+
 // decideRestore settles changes: for each path that was decided, or for all open ones at once.
 func (v *visit) decideRestore() error {
 	version, id := int64(v.number("version", 0)), v.id()
@@ -226,11 +229,15 @@ func (v *visit) decideRestore() error {
 			choices[decision], n = append(choices[decision], p), n+1
 		}
 	}
-	for _, decision := range []string{"overwrite", "skip"} {
+	for _, decision := range []string{leaveOut, "overwrite", "skip"} {
 		if len(choices[decision]) == 0 {
 			continue
 		}
-		r, err := v.App.DecideRestore(v.ctx, v.who, id, version, app.Choice{Paths: choices[decision], Decision: decision})
+		c := app.Choice{Paths: choices[decision], Decision: decision, Alone: true}
+		if decision == leaveOut {
+			c.Decision, c.Alone = "skip", false
+		}
+		r, err := v.App.DecideRestore(v.ctx, v.who, id, version, c)
 		if err != nil {
 			return err
 		}

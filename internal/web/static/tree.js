@@ -159,7 +159,7 @@
 		return r;
 	}
 
-	function above1(r) {
+	function up(r) {
 		let p = r.previousElementSibling;
 		while (p && (isGap(p) || level(p) >= level(r))) p = p.previousElementSibling;
 		return p;
@@ -197,14 +197,14 @@
 	const turn = (r) => (isOpen(r) ? fold(r) : unfold(r));
 
 	// seek goes to the next row whose name begins with what was typed. Where not all of the folder is here, the server knows.
-	async function seek(r, key) {
-		if (Date.now() - typedAt > 800) typed = "";
+	async function seek(r, key, when) {
+		if (when - typedAt > 1000) typed = "";
 		typed += key.toLowerCase();
-		typedAt = Date.now();
+		typedAt = when;
 		const dir = r.dataset.in, wanted = typed, from = place(r) + (typed.length === 1 ? 1 : 0);
 		if (body.querySelector('tr[data-gap][data-in="' + CSS.escape(dir) + '"]')) {
 			const got = await ask(dir, from, level(r), "&limit=1&find=" + encodeURIComponent(wanted));
-			if (!got.length || typed !== wanted) return;
+			if (!got.length) return;
 			const at = place(got[0]);
 			if (!find(dir, at)) {
 				const g = [...body.querySelectorAll('tr[data-gap][data-in="' + CSS.escape(dir) + '"]')].find((x) => Number(x.dataset.from) <= at && at < Number(x.dataset.to));
@@ -330,37 +330,38 @@
 			const n = await beside(r);
 			return n && level(n) > level(r) ? n : null;
 		},
-		ArrowLeft: (r) => (isFolder(r) && isOpen(r) ? void fold(r) : above1(r)),
+		ArrowLeft: (r) => (isFolder(r) && isOpen(r) ? void fold(r) : up(r)),
 	};
+
+	// act does what a key means. Keys wait for those before them, which may wait for rows.
+	async function act(key, shift, when) {
+		const r = body.querySelector('tr[tabindex="0"]');
+		if (keys[key]) {
+			const next = await keys[key](r);
+			if (next && shift && key.startsWith("Arrow")) {
+				select(r, true);
+				select(next, true);
+			}
+			if (!shift) anchor = next || r;
+			focus(next);
+		} else if (key === " " && shift) {
+			await range(r);
+		} else if (key === " ") {
+			anchor = r;
+			select(r, r.getAttribute("aria-selected") !== "true");
+		} else if (key === "Enter") {
+			if (isFolder(r)) await turn(r);
+			else r.querySelector("a").click();
+		} else {
+			await seek(r, key, when);
+		}
+	}
 
 	let turnOf = Promise.resolve();
 	body.addEventListener("keydown", (e) => {
-		const r = e.target.closest("tr");
-		if (!r || e.target !== r || e.ctrlKey || e.metaKey || e.altKey) return;
-		if (keys[e.key]) {
-			e.preventDefault();
-			turnOf = turnOf.then(async () => {
-				const now = body.querySelector('tr[tabindex="0"]') || r, next = await keys[e.key](now);
-				if (next && e.shiftKey && e.key.startsWith("Arrow")) {
-					select(now, true);
-					select(next, true);
-				}
-				if (!e.shiftKey) anchor = next || now;
-				if (next) focus(next);
-			}).catch(() => {});
-		} else if (e.key === " ") {
-			e.preventDefault();
-			if (e.shiftKey) return void range(r);
-			anchor = r;
-			select(r, r.getAttribute("aria-selected") !== "true");
-		} else if (e.key === "Enter") {
-			e.preventDefault();
-			if (isFolder(r)) turn(r);
-			else r.querySelector("a").click();
-		} else if (e.key.length === 1) {
-			e.preventDefault();
-			seek(r, e.key).catch(() => {});
-		}
+		if (!e.target.matches("tr") || e.ctrlKey || e.metaKey || e.altKey || !(keys[e.key] || e.key === "Enter" || e.key.length === 1)) return;
+		e.preventDefault();
+		turnOf = turnOf.then(() => act(e.key, e.shiftKey, e.timeStamp)).catch(() => {}); // what could not be read was told
 	});
 
 	body.addEventListener("click", (e) => {
