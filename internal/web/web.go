@@ -50,6 +50,7 @@ func (s *Site) register() {
 	s.registerGroups()
 	s.registerRestore()
 	s.registerStorage()
+	s.registerStart()
 	s.registerPlans()
 	s.registerSnapshots()
 }
