@@ -32,6 +32,7 @@ type filePage struct {
 func (s *Site) registerFiles() {
 	s.get("/snapshots/{id}/file", (*visit).file)
 	s.post("/snapshots/{id}/file", (*visit).confirmedFile)
+	s.get("/snapshots/{id}/image", (*visit).image)
 	s.post("/snapshots/{id}/download", (*visit).download)
 	s.post("/snapshots/{id}/content", (*visit).downloadFile)
 }
