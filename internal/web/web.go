@@ -68,6 +68,7 @@ func (s *Site) register() {
 	s.registerSignInProviders()
 	s.registerServer()
 	s.registerServerBackup()
+	s.registerRestore()
 	s.registerStorage()
 	s.registerStart()
 	s.registerPlans()
