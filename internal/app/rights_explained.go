@@ -150,7 +150,7 @@ func explainRights(u backstay.User, all []held, scope backstay.Scope) Explained 
 		person.Rights = rightsOf(all)
 	}
 	for _, row := range backstay.Permissions() {
-		because := reasons(all, row.Permission, scope)
+		because := because(all, row.Permission, scope)
 		e.Permissions = append(e.Permissions, ExplainedPermission{Permission: row.Permission, Title: row.Title, Because: because,
 			Answer: answer(person, row.Permission, scope, ""), Own: answer(person, row.Permission, scope, u.ID)})
 	}
@@ -177,8 +177,8 @@ func answer(person backstay.Actor, p backstay.Permission, scope backstay.Scope, 
 	return AnswerNo
 }
 
-// reasons are the grants that bear upon a permission at a place.
-func reasons(all []held, p backstay.Permission, scope backstay.Scope) []ExplainedReason {
+// because are the grants that bear upon a permission at a place.
+func because(all []held, p backstay.Permission, scope backstay.Scope) []ExplainedReason {
 	because := []ExplainedReason{}
 	for _, h := range all {
 		allowance := h.right.Role.Allowance(p)

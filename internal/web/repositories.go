@@ -134,9 +134,6 @@ func (v *visit) repositoryPage(n nounPages[backstay.Repository, *backstay.Reposi
 	return v.show("repository", page)
 }
 
-// levels are how much a verification reads.
-var levels = []choice{{Value: "structure", Title: "Structure"}, {Value: "sample", Title: "A sample"}, {Value: "full", Title: "Everything"}}
-
 func (v *visit) repositoryActs(at string, r backstay.Repository) (acts []act) {
 	if v.may(backstay.ManageRepository, r.Scope, r.Owner) {
 		acts = append(acts, act{Word: "Free space", Of: "that no snapshot needs", Icon: "trash", Href: at + "/prune", Post: true}, act{Word: "List anew", Of: "what is in it", Icon: "run", Href: at + "/catalogue", Post: true})

@@ -49,6 +49,8 @@ func (s *Site) register() {
 	s.registerSettings()
 	s.registerGroups()
 	s.registerStorage()
+	s.registerPlans()
+	s.registerSnapshots()
 }
 
 // compressed sends pages in fewer bytes. Streams of events go out as they are written.
