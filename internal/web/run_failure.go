@@ -190,6 +190,8 @@ func pathOf(object, id string) string {
 		return "/storage/" + id
 	case "restore":
 		return "/restores/" + id
+	case "snapshot":
+		return "/snapshots/" + id
 	case "run":
 		return "/activity/" + id
 	}
