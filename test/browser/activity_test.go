@@ -99,12 +99,12 @@ func TestARunIsSeenWhileItIsAtWorkAndKeepsFocusAndScroll(t *testing.T) {
 	p.WaitText("Backing up Shared files", "Running", "count 10")
 	p.Screenshot("run-running")
 	p.TabTo("Cancel run")
-	p.Evaluate("document.body.dataset.mark = 'same', document.querySelector('progress').dataset.mark = 'same', scrollTo(0, 40)")
+	p.Evaluate("document.body.dataset.mark = 'same', document.querySelector('progress').mark = 'same', scrollTo(0, 40)")
 	p.WaitText("count 60")
 	if got := p.Focused(); !strings.HasPrefix(got, "Cancel run") {
 		t.Errorf("the focus went to %q", got)
 	}
-	if got := p.Evaluate("[document.body.dataset.mark, document.querySelector('progress').dataset.mark, document.getElementById('run-said').textContent]"); got != `["same","same","Backup of Shared files has started."]` {
+	if got := p.Evaluate("[document.body.dataset.mark, document.querySelector('progress').mark, document.getElementById('run-said').textContent]"); got != `["same","same","Backup of Shared files has started."]` {
 		t.Errorf("after what was live the page has %s", got)
 	}
 	p.Axe()
@@ -113,5 +113,53 @@ func TestARunIsSeenWhileItIsAtWorkAndKeepsFocusAndScroll(t *testing.T) {
 		t.Errorf("at the end those who hear the page are told %s", got)
 	}
 	p.Screenshot("run-warning")
+	p.Everywhere()
+}
+
+func TestAFailedRunIsMendedAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	a := newActivity(t, "", "")
+	p := a.browse()
+	p.Open("/")
+	p.Screenshot("overview-empty")
+	p.Everywhere()
+	a.ended(a.start())
+	if err := os.Rename(a.store, a.store+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	p.Open("/")
+	p.Click("Back up now")
+	p.WaitURL("/activity/")
+	p.WaitText("Backup of Shared files failed", "What failed", "Why", "Checked", "Still safe", "What to do", "More about BST-2002", "The newest snapshot of this source is from")
+	if p.Evaluate("!!document.querySelector('.b-errcard[role=alert]')") != "true" {
+		t.Error("a failure that came while somebody looked is no alert")
+	}
+	p.Reload()
+	if p.Evaluate("!!document.querySelector('.b-errcard[role=alert]')") != "false" {
+		t.Error("a failure that was there already is an alert")
+	}
+	p.Screenshot("run-failed")
+	p.Everywhere()
+	p.Open("/alerts")
+	p.WaitText("Files every night: the last backup did not succeed")
+	p.Screenshot("alerts")
+	p.Everywhere()
+	p.Open("/")
+	p.Screenshot("overview-failed")
+	p.Everywhere()
+	p.TabTo("See what failed")
+	p.Press("Enter")
+	p.WaitURL("/activity/")
+	if err := os.Rename(a.store+"-away", a.store); err != nil {
+		t.Fatal(err)
+	}
+	p.TabTo("Try again")
+	p.Press("Enter")
+	p.WaitText("Backup of Shared files left something out", "Snapshot")
+	p.Open("/alerts")
+	p.WaitText("Nothing needs attention", "Resolved")
+	p.Everywhere()
+	p.Open("/activity")
+	p.Screenshot("activity")
 	p.Everywhere()
 }
