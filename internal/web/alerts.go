@@ -137,7 +137,7 @@ func alertTitle(a backstay.Alert) string {
 }
 
 func (v *visit) alertCard(a backstay.Alert) alertCard {
-	c := alertCard{ID: a.ID, Tone: "fail", Icon: "fail", Title: alertTitle(a), Since: v.when(a.OpenedAt), Text: a.Text, Next: a.Next, Safe: wordsOfAlerts[a.Kind].safe}
+	c := alertCard{ID: a.ID, Tone: "fail", Icon: "fail", Title: alertTitle(a), Since: v.when(a.OpenedAt), Text: sentence(a.Text), Next: sentence(a.Next), Safe: wordsOfAlerts[a.Kind].safe}
 	switch a.Severity {
 	case backstay.SeverityWarning:
 		c.Tone, c.Icon = "warn", "warn"

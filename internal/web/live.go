@@ -85,7 +85,7 @@ func (v *visit) newLiveStream() *liveStream {
 	h := v.w.Header()
 	h.Set("Content-Type", eventsType)
 	h.Set(gzhttp.HeaderNoCompression, "1") // or short events wait for others; it does not go out
-	h.Set("X-Accel-Buffering", "no") // proxies pass each event on at once
+	h.Set("X-Accel-Buffering", "no")       // proxies pass each event on at once
 	now := v.App.Clock.Now()
 	return &liveStream{v: v, out: http.NewResponseController(v.w), begun: now}
 }

@@ -27,7 +27,7 @@ type overviewPage struct {
 	Mark     pill
 	Acts     []act
 	Steps    []firstStep // on the way to a first backup; none once there is one
-	Alerts   []alertCard
+	Open     []alertCard
 	More     int // open alerts that are not listed
 	Running  runningCard
 	Calendar calendar
@@ -52,16 +52,16 @@ func (v *visit) overview() error {
 		return err
 	}
 	page := overviewPage{frame: v.frame("Overview"), Heading: overviewHeading(o.Sources), Lead: v.overviewLead(o), Mark: overviewMark(o), Calendar: v.calendarOf(o.Calendar)}
-	if page.Acts, err = v.overviewActs(); err != nil {
-		return err
-	}
 	if page.Steps, err = v.firstSteps(); err != nil {
 		return err
 	}
-	if page.Alerts, err = v.openAlerts(alertsOnOverview); err != nil {
+	if page.Acts, err = v.overviewActs(len(page.Steps) == 0); err != nil {
 		return err
 	}
-	page.More = max(0, v.desk.Alerts-len(page.Alerts))
+	if page.Open, err = v.openAlerts(alertsOnOverview); err != nil {
+		return err
+	}
+	page.More = max(0, v.desk.Alerts-len(page.Open))
 	if page.Running, err = v.runningCard(o.Running, o.Pending); err != nil {
 		return err
 	}
@@ -77,8 +77,10 @@ func overviewHeading(s app.SourcesOverview) string {
 	switch {
 	case s.Total == 0:
 		return "Nothing is protected yet"
+	case s.Attention == 1 && s.Total == 1:
+		return "The source needs attention"
 	case s.Attention == 1:
-		return "1 of " + counted(s.Total, "source", "sources") + " needs attention"
+		return "1 of " + countText(s.Total) + " sources needs attention"
 	case s.Attention > 0:
 		return countText(s.Attention) + " of " + countText(s.Total) + " sources need attention"
 	case s.Unverified > 0 && s.Total == 1:
@@ -130,8 +132,8 @@ func (v *visit) overviewLead(o app.Overview) html {
 	return lead
 }
 
-// overviewActs are to back up and to restore, as far as the person may.
-func (v *visit) overviewActs() (acts []act, err error) {
+// overviewActs are to back up and, once there is something to, to restore, as far as the person may.
+func (v *visit) overviewActs(backedUp bool) (acts []act, err error) {
 	plans, err := v.startable("", 2)
 	if err != nil {
 		return nil, err
@@ -143,7 +145,7 @@ func (v *visit) overviewActs() (acts []act, err error) {
 	default:
 		acts = append(acts, act{Word: "Back up now", Icon: "play", Href: "/back-up"})
 	}
-	if v.somewhere(backstay.ListSnapshots) {
+	if backedUp && v.somewhere(backstay.ListSnapshots) {
 		acts = append(acts, act{Word: "Restore", Icon: "restore", Href: "/restore", Tone: "primary"})
 	}
 	return acts, nil
