@@ -46,6 +46,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.served.Serv
 func (s *Site) register() {
 	s.registerOverview()
 	s.registerActivity()
+	s.registerAlerts()
 	s.registerSettings()
 	s.registerGate()
 	s.registerIdentities()
