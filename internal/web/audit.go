@@ -28,6 +28,7 @@ type auditPage struct {
 	Verdict *notice
 	Head    string // signed, to be kept elsewhere
 	Filters []*field
+	Asked   bool // for some events only
 	Keep    []sent
 	Several []tab // people who are called as was asked for
 	Table   table
@@ -48,6 +49,7 @@ var auditResults = []choice{{Title: "Any"}, {Value: "allowed", Title: "Done"}, {
 // showAudit shows the events that the address asks for; after a verification with what it found.
 func (v *visit) showAudit(verdict *notice, head string) error {
 	page := auditPage{frame: v.frame("Audit trail"), Tabs: v.settingsTabs(), Verdict: verdict, Head: head}
+	page.Asked = v.filtered("who", "actor", "action", "result", "object", "since", "until")
 	q, err := v.auditQuery(&page)
 	if err != nil {
 		return err
