@@ -161,6 +161,8 @@ func actionWords(action string) string {
 		words = verb
 	case "config":
 		words = "settings " + verb
+	case "user":
+		words = "person " + verb
 	}
 	return upper(strings.ReplaceAll(words, "-", " "))
 }
@@ -181,6 +183,9 @@ func actorWords(e backstay.AuditEvent) string {
 // thingWords is what something was done to.
 func thingWords(e backstay.AuditEvent) string {
 	kind := upper(strings.ReplaceAll(e.Object, "-", " "))
+	if e.Object == "user" {
+		kind = "Person"
+	}
 	if e.Name == "" {
 		return kind
 	}
@@ -241,6 +246,9 @@ func auditEvent(v *visit) error {
 	if page.Changes, page.Same, err = changesOf(e.Before, e.After); err != nil {
 		return err
 	}
+	n := v.names()
+	n.inWords(page.Changes)
+	n.inWords(page.Same)
 	if e.ObjectID != "" {
 		page.Acts = append(page.Acts, act{Word: "All events of this thing", Icon: "report", Href: address(auditPath, queryOf("object", e.ObjectID))})
 	}
