@@ -24,6 +24,7 @@ func (a *API) register() {
 	a.registerNotifications()
 	a.registerEvents()
 	a.registerMetrics()
+	a.registerOverview()
 	a.registerBrowse()
 	a.registerRestores()
 	a.registerRetention()

@@ -215,6 +215,8 @@ var rights = map[string]Right{
 	"acknowledge-alert":        {Access: OnObject, Permission: backstay.StartRuns, See: backstay.ReadSources},
 	"watch-run":                {Access: OnObject, Permission: backstay.ReadSources},
 	"get-metrics-summary":      {Access: Somewhere, Permission: backstay.ReadReports},
+	"get-overview":             {Access: OnList, Permission: backstay.ReadSources},
+	"get-storage-usage":        {Access: OnObject, Permission: backstay.ReadSources},
 
 	"backup-download":        {Access: OnObject, Permission: backstay.ReadSnapshots, See: backstay.ListSnapshots},
 	"backup-logs":            {Access: OnList, Permission: backstay.ReadSources},

@@ -74,6 +74,8 @@ var (
 	PreviewRetention = Operation{http.MethodPost, "/retention/preview"}
 	ExplainRights    = Operation{http.MethodGet, "/users/{id}/rights"}
 
+	Overview          = Operation{http.MethodGet, "/overview"}
+	StorageUsage      = Operation{http.MethodGet, "/storages/{id}/usage"}
 	StartServerBackup = Operation{http.MethodPost, "/settings/backups"}
 	ServerBackups     = Operation{http.MethodGet, "/settings/backups"}
 )
@@ -146,5 +148,7 @@ func Operations() []Operation {
 		ServerBackups,
 		PreviewRetention,
 		ExplainRights,
+		Overview,
+		StorageUsage,
 	}
 }

@@ -30,6 +30,7 @@ var functions = template.FuncMap{
 	"add":    func(a, b int) int { return a + b },
 	"dict":   dict,
 	"kib":    func(n int64) int64 { return n >> 10 },
+	"nbsp":   func() string { return nbsp },
 }
 
 // page returns the template of a page, within the parts that all share.

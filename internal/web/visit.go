@@ -177,6 +177,8 @@ func (v *visit) somewhere(p backstay.Permission) bool {
 func (v *visit) fail(err error) {
 	e, status := door.Failure(err)
 	switch {
+	case v.refuseLive(err):
+		return
 	case errors.Is(err, errLimited):
 		http.Redirect(v.w, v.r, "/settings/security", http.StatusSeeOther)
 		return

@@ -45,6 +45,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.served.Serv
 // register lists every page.
 func (s *Site) register() {
 	s.registerOverview()
+	s.registerActivity()
 	s.registerSettings()
 	s.registerGate()
 	s.registerIdentities()
@@ -55,6 +56,7 @@ func (s *Site) register() {
 	s.registerHelp()
 	s.registerGroups()
 	s.registerStorage()
+	s.registerStart()
 	s.registerPlans()
 	s.registerSnapshots()
 }
