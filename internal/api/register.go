@@ -28,6 +28,7 @@ func (a *API) register() {
 	a.registerBrowse()
 	a.registerRestores()
 	a.registerRetention()
+	a.registerKeys()
 	a.registerCompat()
 	a.registerSearch()
 }

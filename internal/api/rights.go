@@ -168,6 +168,11 @@ var rights = map[string]Right{
 	"protect-snapshot":   {Access: OnObject, Permission: backstay.ProtectSnapshots, See: backstay.ListSnapshots},
 	"unprotect-snapshot": {Access: OnObject, Permission: backstay.ProtectSnapshots, See: backstay.ListSnapshots},
 
+	"list-repository-keys":  {Access: OnObject, Permission: backstay.ManageRepository, See: backstay.ReadSources},
+	"add-repository-key":    {Access: OnObject, Permission: backstay.RevealSecrets, See: backstay.ReadSources},
+	"remove-repository-key": {Access: OnObject, Permission: backstay.RevealSecrets, See: backstay.ReadSources},
+	"tag-snapshot":          {Access: OnObject, Permission: backstay.ProtectSnapshots, See: backstay.ListSnapshots},
+
 	"sign-audit":                 {Access: OnServer, Permission: backstay.ReadAudit, Quiet: true},
 	"get-clock":                  {Access: SignedIn},
 	"confirm-clock":              {Access: OnServer, Permission: backstay.ManageSystem},

@@ -76,6 +76,10 @@ var (
 
 	Overview          = Operation{http.MethodGet, "/overview"}
 	StorageUsage      = Operation{http.MethodGet, "/storages/{id}/usage"}
+	RepositoryKeys    = Operation{http.MethodGet, "/repositories/{id}/keys"}
+	AddKey            = Operation{http.MethodPost, "/repositories/{id}/keys"}
+	RemoveKey         = Operation{http.MethodDelete, "/repositories/{id}/keys/{other}"}
+	TagSnapshot       = Operation{http.MethodPost, "/snapshots/{id}/tags"}
 	StartServerBackup = Operation{http.MethodPost, "/settings/backups"}
 	ServerBackups     = Operation{http.MethodGet, "/settings/backups"}
 )
@@ -150,5 +154,9 @@ func Operations() []Operation {
 		ExplainRights,
 		Overview,
 		StorageUsage,
+		RepositoryKeys,
+		AddKey,
+		RemoveKey,
+		TagSnapshot,
 	}
 }

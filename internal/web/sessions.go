@@ -88,7 +88,7 @@ var (
 
 // browserText is what a browser or program is called, as far as it says so.
 func browserText(agent string) string {
-	program, system := nameIn(agent, browsers), nameIn(agent, systems)
+	program, system := agentSays(browsers, agent), agentSays(systems, agent)
 	switch {
 	case program != "" && system != "":
 		return program + " on " + system
@@ -99,7 +99,7 @@ func browserText(agent string) string {
 	return cmp.Or(first, "A program that doesn't say what it is")
 }
 
-func nameIn(agent string, names [][2]string) string {
+func agentSays(names [][2]string, agent string) string {
 	for _, n := range names {
 		if strings.Contains(agent, n[0]) {
 			return n[1]
