@@ -99,7 +99,7 @@ func (v *visit) snapshotLead(s backstay.Snapshot, names map[string]string) (lead
 		lead = append(lead, html(map[string]string{"structure": "Its structure was", "sample": "A sample of its data was", "full": "All of its data was"}[s.HealthLevel]+" verified ")+v.ago(*s.HealthAt)+".") //nolint:gosec // of the program
 	}
 	if name, ok := names[s.Repository]; ok {
-		lead = append(lead, "It is in "+link("/storage/repositories/"+s.Repository, html(htmlText(name)))+".") //nolint:gosec // escaped
+		lead = append(lead, "It is in "+link("/repositories/"+s.Repository, html(htmlText(name)))+".") //nolint:gosec // escaped
 	}
 	if s.Protected {
 		lead = append(lead, "It is protected: no retention removes it.")

@@ -49,6 +49,8 @@ func (s *Site) register() {
 	s.registerSettings()
 	s.registerGroups()
 	s.registerStorage()
+	s.registerSources()
+	s.registerModules()
 	s.registerPlans()
 	s.registerSnapshots()
 }
