@@ -97,6 +97,12 @@ func (f *field) On() bool { return f.Value == "true" }
 type group struct {
 	Title, Help string
 	Fields      []*field
+	Closed      bool // it is closed as a rule, since most people leave it as it is
+}
+
+// Open reports whether something is wrong in a group that is closed as a rule.
+func (g group) Open() bool {
+	return slices.ContainsFunc(g.Fields, func(f *field) bool { return f.Error != "" })
 }
 
 // form is what a page asks for.

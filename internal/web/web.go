@@ -51,6 +51,7 @@ func (s *Site) register() {
 	s.registerStorage()
 	s.registerSources()
 	s.registerModules()
+	s.registerStart()
 	s.registerPlans()
 	s.registerSnapshots()
 }
