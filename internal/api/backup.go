@@ -102,4 +102,16 @@ func (a *API) registerProtection() {
 	}
 	protect("protect-snapshot", "/snapshots/{id}/protect", "Keep a snapshot from every retention", true)
 	protect("unprotect-snapshot", "/snapshots/{id}/unprotect", "Let retention decide about a snapshot again", false)
+	handle(a, operation{id: "tag-snapshot", method: http.MethodPost, path: "/snapshots/{id}/tags", summary: "Add tags to a snapshot, and remove some", tag: "snapshots",
+		help: "In the repository another snapshot takes its place, so that its handle is another one. The server's own tags stay as they are."},
+		func(ctx context.Context, in *struct {
+			ID   string `path:"id" maxLength:"64"`
+			Body struct {
+				Add    []string `json:"add,omitempty" maxItems:"100"`
+				Remove []string `json:"remove,omitempty" maxItems:"100"`
+			}
+		}) (*one[backstay.Snapshot], error) {
+			s, err := a.App.TagSnapshot(ctx, actor(ctx), in.ID, in.Body.Add, in.Body.Remove)
+			return newOne(s), err
+		})
 }

@@ -52,7 +52,7 @@ func (w *world) foreigners(ref func(many string) string) []foreign {
 		"/plans": {"sources": "sources", "repositories": "repositories"}, "/modules": {"source": "sources"}, "/repositories": {"storage": "storages"},
 		"/restores": {"snapshot": "snapshots", "source": "sources"}, "/alerts": {"plan": "plans", "object_id": "repositories"},
 		"/deliveries": {"channel": "channels"}, "/notification-rules": {"channel": "channels", "plan": "plans"}, "/search": {"project": "projects", "source": "sources"},
-		"/metrics/summary": {"project": "projects"}, "/api/backup/logs": {"project": "projects"}, "/audit-events": {"project": "projects"},
+		"/metrics/summary": {"project": "projects"}, "/overview": {"project": "projects"}, "/api/backup/logs": {"project": "projects"}, "/audit-events": {"project": "projects"},
 	} {
 		for field, many := range fields {
 			all = append(all, foreign{"the " + field + " of " + path, "GET", path + "?" + field + "=" + url.QueryEscape(ref(many)), nil})

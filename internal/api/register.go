@@ -24,9 +24,11 @@ func (a *API) register() {
 	a.registerNotifications()
 	a.registerEvents()
 	a.registerMetrics()
+	a.registerOverview()
 	a.registerBrowse()
 	a.registerRestores()
 	a.registerRetention()
+	a.registerKeys()
 	a.registerCompat()
 	a.registerSearch()
 }

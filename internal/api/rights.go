@@ -168,6 +168,11 @@ var rights = map[string]Right{
 	"protect-snapshot":   {Access: OnObject, Permission: backstay.ProtectSnapshots, See: backstay.ListSnapshots},
 	"unprotect-snapshot": {Access: OnObject, Permission: backstay.ProtectSnapshots, See: backstay.ListSnapshots},
 
+	"list-repository-keys":  {Access: OnObject, Permission: backstay.ManageRepository, See: backstay.ReadSources},
+	"add-repository-key":    {Access: OnObject, Permission: backstay.RevealSecrets, See: backstay.ReadSources},
+	"remove-repository-key": {Access: OnObject, Permission: backstay.RevealSecrets, See: backstay.ReadSources},
+	"tag-snapshot":          {Access: OnObject, Permission: backstay.ProtectSnapshots, See: backstay.ListSnapshots},
+
 	"sign-audit":                 {Access: OnServer, Permission: backstay.ReadAudit, Quiet: true},
 	"get-clock":                  {Access: SignedIn},
 	"confirm-clock":              {Access: OnServer, Permission: backstay.ManageSystem},
@@ -215,6 +220,8 @@ var rights = map[string]Right{
 	"acknowledge-alert":        {Access: OnObject, Permission: backstay.StartRuns, See: backstay.ReadSources},
 	"watch-run":                {Access: OnObject, Permission: backstay.ReadSources},
 	"get-metrics-summary":      {Access: Somewhere, Permission: backstay.ReadReports},
+	"get-overview":             {Access: OnList, Permission: backstay.ReadSources},
+	"get-storage-usage":        {Access: OnObject, Permission: backstay.ReadSources},
 
 	"backup-download":        {Access: OnObject, Permission: backstay.ReadSnapshots, See: backstay.ListSnapshots},
 	"backup-logs":            {Access: OnList, Permission: backstay.ReadSources},

@@ -98,6 +98,12 @@ func (w *world) valid(t *testing.T, r route) (c mutation) {
 		c.path, c.body = at(w.restore(t, r.id, w.things, nil).id), map[string]any{"action": "create", "decision": "skip"}
 	case r.id == "apply-restore", r.id == "discard-restore":
 		c.path = at(w.restore(t, r.id, w.things, nil).id)
+	case r.id == "add-repository-key":
+		c.body = map[string]any{"password": "another password of it"}
+	case r.id == "remove-repository-key":
+		c.path = strings.ReplaceAll(c.path, "{other}", id("repositories/"+repository+"/keys", map[string]any{"password": "a password that goes"}))
+	case r.id == "tag-snapshot":
+		c.body = map[string]any{"add": []string{"audited"}}
 	case r.id == "delete-snapshot":
 		c.path = at(w.snapshot(t, "unprotected", w.things, false).id)
 	case noun && r.method == http.MethodPost && !r.about():

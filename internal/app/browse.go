@@ -219,6 +219,7 @@ func (c *Comparison) add(d differ.Change, limit int) {
 // before, so that nothing is ever gone without one; if it can't be removed, another one says so.
 func (a *App) DeleteSnapshot(ctx context.Context, who backstay.Actor, id string) error {
 	var s backstay.Snapshot
+	var told backstay.AuditEvent
 	err := a.change(ctx, who, "snapshot.deleted", func(t *task) (err error) {
 		if s, err = a.Snapshots.find(t, id); err != nil {
 			return err
@@ -229,23 +230,14 @@ func (a *App) DeleteSnapshot(ctx context.Context, who backstay.Actor, id string)
 		if err := a.deletable(s); err != nil {
 			return err
 		}
+		told = t.event
 		return t.changed(s, nil)
 	})
 	if err != nil {
 		return err
 	}
 	if err := a.removeSnapshot(ctx, s); err != nil {
-		t := a.task(ctx, who, "snapshot.deleted")
-		t.on("snapshot", id, a.Snapshots.name(&s))
-		t.event.Project = s.Project
-		werr := a.DB.Write(context.WithoutCancel(ctx), func(tx *db.Tx) error {
-			t.tx = tx
-			return t.log(backstay.ResultFailed, err.Error())
-		})
-		if werr != nil {
-			return backstay.Errorf(backstay.Failed, "write the audit event of a failure: %w", errors.Join(werr, err))
-		}
-		return err
+		return a.failed(ctx, who, told, err)
 	}
 	err = a.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := db.Delete[backstay.Snapshot](ctx, tx, id); err != nil && !errors.Is(err, db.ErrNotFound) { // a scan may have seen it first

@@ -20,13 +20,13 @@ const (
 
 // Overview is how everything stands that somebody may see.
 type Overview struct {
-	Sources  SourcesOverview `json:"sources"`
-	Running  RunsOverview    `json:"running"`
-	Pending  int             `json:"pending" doc:"Runs that wait"`
-	Coming   []Coming        `json:"coming" doc:"The next starts of plans"`
-	Calendar []CalendarDay   `json:"calendar" doc:"Each day of the last 12 weeks, the oldest first; they begin with a Monday"`
-	Storages []StorageState  `json:"storages" doc:"Those that are full first, at most 20"`
-	Total    int             `json:"storages_total" doc:"How many storages there are"`
+	Sources       SourcesOverview `json:"sources"`
+	Running       RunsOverview    `json:"running"`
+	Pending       int             `json:"pending" doc:"Runs that wait"`
+	Coming        []Coming        `json:"coming" doc:"The next starts of plans"`
+	Calendar      []CalendarDay   `json:"calendar" doc:"Each day of the last 12 weeks, the oldest first; they begin with a Monday"`
+	Storages      []StorageState  `json:"storages" doc:"Those that are full first, at most 20"`
+	StoragesTotal int             `json:"storages_total" doc:"How many storages there are"`
 }
 
 // SourcesOverview counts sources by how well they are protected.
@@ -91,7 +91,7 @@ func (a *App) Overview(ctx context.Context, who backstay.Actor, project string, 
 		for _, s := range storages {
 			o.Storages = append(o.Storages, s.StorageState)
 		}
-		o.Total = len(o.Storages)
+		o.StoragesTotal = len(o.Storages)
 		slices.SortStableFunc(o.Storages, fullest)
 		o.Storages = append([]StorageState{}, o.Storages[:min(len(o.Storages), listedStorages)]...)
 		return err
@@ -176,6 +176,7 @@ func (t *task) runsOverview(o *Overview, r db.Region) (err error) {
 	if o.Running.Runs, o.Running.Total, err = t.tx.AtWork(t.ctx, r, backstay.Running, listedRuns); err != nil {
 		return err
 	}
+	o.Running.Runs = append([]backstay.Run{}, o.Running.Runs...)
 	if _, o.Pending, err = t.tx.AtWork(t.ctx, r, backstay.Pending, 0); err != nil {
 		return err
 	}

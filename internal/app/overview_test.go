@@ -168,6 +168,35 @@ func TestASourceIsSafeOnceItsBackupIsVerifiedAsItsPlanAsks(t *testing.T) {
 	})
 }
 
+func TestTheWorstCopyOfTheNewestBackupCounts(t *testing.T) {
+	eachRig(t, func(r *rig) {
+		a := r.process()
+		disk := r.storage(a, "disk", 0)
+		one, two := r.repository(a, disk, "one"), r.repository(a, disk, "two")
+		p, err := a.Plans.Create(r.ctx, backstay.Server, backstay.Plan{Placed: r.placed(a), Name: "nightly", Active: true, Sources: []string{r.source(a, "files")}, Repositories: []string{one, two}, Type: "full", Verify: "full"})
+		r.start(a, must(r, p, err).ID)
+		r.work(a, "a")
+		for _, c := range []struct {
+			repository string
+			health     backstay.Health
+			want       string
+		}{{one, backstay.HealthGood, "unverified"}, {two, backstay.HealthGood, "safe"}, {one, backstay.HealthDamaged, "attention damaged"}} {
+			must(r, 0, a.DB.Write(r.ctx, func(tx *db.Tx) error {
+				if c.health == backstay.HealthGood {
+					return tx.MarkGood(r.ctx, c.repository, "full", r.clock.Now())
+				}
+				page, err := db.All[backstay.Snapshot](r.ctx, tx, db.Condition{Column: "repository", Op: db.Is, Value: c.repository})
+				return errors.Join(err, tx.MarkDamaged(r.ctx, c.repository, page[0].Handle, "full", r.clock.Now()))
+			}))
+			r.wantStanding(a, map[string]string{"files": c.want})
+		}
+		s, err := a.SourceState(r.ctx, backstay.Server, p.Sources[0])
+		if must(r, s, err); s.Newest == nil || s.Newest.Repository != two || s.Snapshots != 2 {
+			t.Errorf("state = %+v, want its newest to be the copy in repository %s", s, two)
+		}
+	})
+}
+
 func TestWhoMaySeeOneSourceSeesOnlyThatInEachPartOfTheOverview(t *testing.T) {
 	eachRig(t, func(r *rig) {
 		a := r.process()
@@ -187,7 +216,7 @@ func TestWhoMaySeeOneSourceSeesOnlyThatInEachPartOfTheOverview(t *testing.T) {
 		o, err := a.Overview(r.ctx, narrow, "", time.UTC)
 		must(r, o, err)
 		today := o.Calendar[len(o.Calendar)-1]
-		if o.Sources.Total != 1 || len(o.Sources.Listed) != 1 || o.Sources.Listed[0].ID != mine || o.Pending != 1 || today.Runs != 1 || today.Failed != 1 || len(o.Coming) != 0 || len(o.Storages) != 0 || o.Total != 0 {
+		if o.Sources.Total != 1 || len(o.Sources.Listed) != 1 || o.Sources.Listed[0].ID != mine || o.Pending != 1 || today.Runs != 1 || today.Failed != 1 || len(o.Coming) != 0 || len(o.Storages) != 0 || o.StoragesTotal != 0 {
 			t.Errorf("with a role in one source: %+v", o)
 		}
 		s := o.Sources.Listed[0]

@@ -147,6 +147,21 @@ func (t *task) log(result backstay.Result, reason string) error {
 	return t.tx.AppendAudit(t.ctx, &e, linkAudit)
 }
 
+// failed writes that what an event has told of could not be done, and returns why.
+func (a *App) failed(ctx context.Context, who backstay.Actor, told backstay.AuditEvent, err error) error {
+	t := a.task(ctx, who, told.Action)
+	t.on(told.Object, told.ObjectID, told.Name)
+	t.event.Project = told.Project
+	werr := a.DB.Write(context.WithoutCancel(ctx), func(tx *db.Tx) error {
+		t.tx = tx
+		return t.log(backstay.ResultFailed, err.Error())
+	})
+	if werr != nil {
+		return backstay.Errorf(backstay.Failed, "write the audit event of a failure: %w", errors.Join(werr, err))
+	}
+	return err
+}
+
 // end writes the event of a refusal, and says in a person's words what went wrong.
 func (t *task) end(err error) error {
 	if err == nil {

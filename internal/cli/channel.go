@@ -37,7 +37,7 @@ func (p *program) newRepository() *cobra.Command {
 	verify := p.newRunDeed(n, deed{verb: "verify", short: "Verify a repository", op: client.Verify, body: func() any { return map[string]string{"level": level} },
 		long: "Verify a repository. What is found damaged is told with the snapshots and files that it costs, and opens an alert."})
 	verify.Flags().StringVar(&level, "level", level, "how much is read: `level` is structure, sample or full")
-	return p.newNoun("repository", p.newReveal(n, client.RevealPassword), verify,
+	return p.newNoun("repository", p.newReveal(n, client.RevealPassword), verify, p.newRepositoryKeys(n), p.newRepositoryAddKey(n), p.newRepositoryRemoveKey(n),
 		p.newRunDeed(n, deed{verb: "prune", short: "Free the space that no snapshot needs", op: client.Prune, long: "Free the space in a repository that no snapshot needs."}),
 		p.newRunDeed(n, deed{verb: "scan", short: "List anew what is in a repository", op: client.Scan,
 			long: "List anew what is in a repository: its snapshots, and their files for the search. That is done by itself after each backup of this server; others are found by it."}))

@@ -61,7 +61,7 @@ func (p *program) addCommands(root *cobra.Command) {
 	}
 	add(groupServer, p.newServe(), p.newWork(), p.newServer(), p.newLogin(), p.newLogout(), p.newWhoami(), p.newProfile(), p.newPlan(), p.newRun(), p.newNoun("project"), p.newServerSource(),
 		p.newModule(), p.newRepository(), p.newSnapshot(), p.newSearch(), p.newRestores(), p.newRetention(), p.newChannel(), p.newNoun("rule"), p.newNoun("delivery"), p.newAlert(), p.newAuditSink(), p.newNoun("identity-provider"), p.newUser(),
-		p.newNoun("group"), p.newRole(), p.newNoun("grant"), p.newNoun("token"), p.newNoun("session"), p.newNoun("factor"), p.newRecoveryKit(), p.newSettings(), p.newClock(), p.newHealth(), p.newReport(), p.newAudit())
+		p.newNoun("group"), p.newRole(), p.newNoun("grant"), p.newNoun("token"), p.newNoun("session"), p.newNoun("factor"), p.newRecoveryKit(), p.newSettings(), p.newClock(), p.newHealth(), p.newOverview(), p.newReport(), p.newAudit())
 	add(groupData, p.newBackup(), p.newRestore(), p.newDump())
 	add(groupSnapshots, p.newSnapshots(), p.newLs(), p.newFind(), p.newHistory(), p.newDiff(), p.newTag(), p.newStats(), p.newMount())
 	add(groupRepository, p.newInit(), p.newCheck(), p.newCopy(), p.newForget(), p.newPrune(), p.newKey(), p.newUnlock(), p.newList(), p.newCat(), p.newRepair(), p.newMigrate(), p.newStorage(), p.newLock())

@@ -21,7 +21,7 @@ import (
 
 func (p *program) newSnapshot() *cobra.Command {
 	n := nounOf("snapshot")
-	return p.newNoun("snapshot", p.newSnapshotLs(n), p.newSnapshotDownload(n), p.newSnapshotDiff(n),
+	return p.newNoun("snapshot", p.newSnapshotLs(n), p.newSnapshotDownload(n), p.newSnapshotDiff(n), p.newSnapshotTag(n),
 		p.newDeed(n, deed{verb: "protect", short: "Keep a snapshot from every retention", op: client.Protect, done: says("snapshot %s is kept"),
 			long: "Keep a snapshot, and its copies in other repositories, from every retention."}),
 		p.newDeed(n, deed{verb: "unprotect", short: "Let retention decide about a snapshot again", op: client.Unprotect, done: says("retention decides about snapshot %s"),

@@ -36,6 +36,7 @@ The others are about the storages of the server that you are signed in at.`,
 	cmd.AddCommand(p.newKinds(n, client.StorageKinds), p.newReveal(n, client.RevealStorage),
 		p.newDeed(n, deed{verb: "try", short: "Save, load and remove a small file in a storage of the server", op: client.TestStorage, done: says("storage %s is well"),
 			long: "Have the server save, load and remove a small file in one of its storages, and say how long each took. 'backstay storage test' tries out any place much\nmore closely."}))
+	cmd.AddCommand(p.newStorageUsage())
 	p.addNoun(cmd, n)
 	return withCodes(cmd, 0, 2)
 }

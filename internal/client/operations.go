@@ -74,6 +74,12 @@ var (
 	PreviewRetention = Operation{http.MethodPost, "/retention/preview"}
 	ExplainRights    = Operation{http.MethodGet, "/users/{id}/rights"}
 
+	Overview          = Operation{http.MethodGet, "/overview"}
+	StorageUsage      = Operation{http.MethodGet, "/storages/{id}/usage"}
+	RepositoryKeys    = Operation{http.MethodGet, "/repositories/{id}/keys"}
+	AddKey            = Operation{http.MethodPost, "/repositories/{id}/keys"}
+	RemoveKey         = Operation{http.MethodDelete, "/repositories/{id}/keys/{other}"}
+	TagSnapshot       = Operation{http.MethodPost, "/snapshots/{id}/tags"}
 	StartServerBackup = Operation{http.MethodPost, "/settings/backups"}
 	ServerBackups     = Operation{http.MethodGet, "/settings/backups"}
 )
@@ -146,5 +152,11 @@ func Operations() []Operation {
 		ServerBackups,
 		PreviewRetention,
 		ExplainRights,
+		Overview,
+		StorageUsage,
+		RepositoryKeys,
+		AddKey,
+		RemoveKey,
+		TagSnapshot,
 	}
 }

@@ -54,7 +54,9 @@ func TestTheWayToAFirstBackupGoesOnWhereItWasLeft(t *testing.T) {
 		}
 		send(t, c, "/start/risk", url.Values{"reason": {"a test machine"}})
 		next("plan")
-		var events struct{ Items []struct{ Action, Reason string } }
+		var events struct {
+			Items []struct{ Action, Reason string }
+		}
 		c.Get(t, "/audit-events?action=recoverykit.risk-accepted", &events)
 		if len(events.Items) != 1 || events.Items[0].Reason != "a test machine" {
 			t.Errorf("the trail has %v", events.Items)
