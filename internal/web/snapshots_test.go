@@ -49,6 +49,12 @@ func TestSnapshotsAreListedProtectedComparedAndDeleted(t *testing.T) {
 		has(t, refused(t, c, http.StatusConflict, at+"/delete", nil), "is protected")
 		has(t, page(t, c, "/snapshots?protected=true"), second)
 		send(t, c, at+"/protect", url.Values{"protect": {"false"}})
+		has(t, refused(t, c, http.StatusUnprocessableEntity, at+"/tags", url.Values{"add": {"a, b"}}), "is no tag", `value="a, b"`)
+		has(t, refused(t, c, http.StatusUnprocessableEntity, at+"/tags", url.Values{"add": {"run=1"}}), "own")
+		send(t, c, at+"/tags", url.Values{"add": {"<i>year end"}})
+		has(t, page(t, c, at), "&lt;i&gt;year end", "Take the tag")
+		send(t, c, at+"/tags", url.Values{"remove": {"<i>year end"}})
+		has(t, page(t, c, at), "It has no tags yet.")
 		refused(t, c, http.StatusUnprocessableEntity, at+"/verify", url.Values{"level": {"some"}})
 		send(t, c, at+"/verify", url.Values{"level": {"sample"}})
 
@@ -68,8 +74,8 @@ func TestWhoMayOnlyLookAtSnapshotsSeesNoButtons(t *testing.T) {
 		at := "/snapshots/" + h.back(t, s.Owner, h.plan(t, s.Owner, "Nightly"))
 		viewer := s.Person(t, "Vera Viewer", "viewer", "/project/"+h.project)
 		has(t, page(t, viewer, "/snapshots"), at)
-		hasNot(t, main(page(t, viewer, at)), "Protect", "/delete", "Browse", "Restore", "Compare", "Verify now")
-		for path, form := range map[string]url.Values{"/protect": {"protect": {"true"}}, "/verify": {"level": {"full"}}, "/delete": nil} {
+		hasNot(t, main(page(t, viewer, at)), "Protect", "/tags", "/delete", "Browse", "Restore", "Compare", "Verify now")
+		for path, form := range map[string]url.Values{"/protect": {"protect": {"true"}}, "/tags": {"add": {"mine"}}, "/verify": {"level": {"full"}}, "/delete": nil} {
 			refused(t, viewer, http.StatusForbidden, at+path, form)
 		}
 		if a := viewer.Page(t, http.MethodGet, at+"/compare?with="+idAt(at), nil); a.Status != http.StatusForbidden && a.Status != http.StatusNotFound {

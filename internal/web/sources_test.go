@@ -52,7 +52,7 @@ func TestSecretsOfASourceAreKeptAndNeverShown(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
 		c := s.Owner
 		h := furnish(t, c)
-		form := url.Values{"kind": {"remote"}, "project": {h.project}, "name": {"Server"}, "settings.location": {"sftp:ada@localhost:/srv"}, "settings.options": {"sftp.password=mauve-secret"}}
+		form := url.Values{"kind": {"remote"}, "project": {h.project}, "name": {"Server"}, "settings.location": {"webdav:https://dav.example.org/docs"}, "settings.options": {"webdav.password=mauve-secret"}}
 		hasNot(t, refused(t, c, http.StatusUnprocessableEntity, "/sources", with(form, "name")), "mauve-secret")
 		at := send(t, c, "/sources", form)
 		for _, path := range []string{at, at + "/settings", at + "/edit"} {
@@ -65,8 +65,8 @@ func TestSecretsOfASourceAreKeptAndNeverShown(t *testing.T) {
 		if c.Get(t, "/sources/"+idAt(at), &source); len(source.Secrets) != 1 {
 			t.Errorf("the secrets that were left empty are %v", source.Secrets)
 		}
-		moved := with(with(with(form, "id", idAt(at)), "settings.options", ""), "settings.location", "sftp:ada@elsewhere.example:/srv")
-		has(t, refused(t, c, http.StatusUnprocessableEntity, "/sources/test", moved), "it is at another place now", "again")
+		moved := with(with(with(form, "id", idAt(at)), "settings.options", ""), "settings.location", "webdav:https://elsewhere.example.org/docs")
+		has(t, refused(t, c, http.StatusUnprocessableEntity, "/sources/test", moved), "at another place now", "again")
 		has(t, refused(t, c, http.StatusUnprocessableEntity, at+"/edit", moved), "at another place now")
 	})
 }
