@@ -71,6 +71,8 @@ func (s *Site) register() {
 	s.registerServerBackup()
 	s.registerRestore()
 	s.registerStorage()
+	s.registerSources()
+	s.registerModules()
 	s.registerStart()
 	s.registerPlans()
 	s.registerSnapshots()
