@@ -1,8 +1,6 @@
 package web
 
-import (
-	"github.com/backstay/backstay"
-)
+import "github.com/backstay/backstay"
 
 const ownRulesPath = "/settings/notifications"
 
