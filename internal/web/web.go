@@ -46,6 +46,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.served.Serv
 func (s *Site) register() {
 	s.registerOverview()
 	s.registerActivity()
+	s.registerAlerts()
 	s.registerSettings()
 	s.registerGate()
 	s.registerIdentities()
@@ -69,7 +70,10 @@ func (s *Site) register() {
 	s.registerSignInProviders()
 	s.registerServer()
 	s.registerServerBackup()
+	s.registerRestore()
 	s.registerStorage()
+	s.registerSources()
+	s.registerModules()
 	s.registerStart()
 	s.registerPlans()
 	s.registerSnapshots()
