@@ -34,6 +34,9 @@ var settingsPages = []struct {
 
 // settingsTabs are the settings' pages that the person finds something on, of the group that the page is of; none elsewhere.
 func (v *visit) settingsTabs() (tabs []tab) {
+	if v.who.Limited {
+		return nil // nothing is there for them but one page
+	}
 	here := ""
 	for _, p := range settingsPages {
 		if v.isAt(p.href) {

@@ -81,12 +81,13 @@ const backstayTest = (() => {
 		return "";
 	}
 
-	let last = null;
-	// stop is where the focus is after a key.
+	let last = null, parts = 0;
+	// stop is where the focus is after a key. Within a field for a time Tab comes to the hour, the minute and so on.
 	function stop() {
 		const el = document.activeElement;
 		const end = !el || el === document.body || el === document.documentElement;
-		const same = !end && el === last;
+		parts = !end && el === last ? parts + 1 : 0;
+		const same = parts > (["time", "date", "datetime-local"].includes(el?.type) ? 6 : 0);
 		last = end ? null : el;
 		if (end) return { End: true };
 		const target = css(el).opacity === "0" || el.getBoundingClientRect().width <= 1 ? labelled(el) : el;
