@@ -11,17 +11,17 @@ import (
 	"github.com/backstay/backstay/test/browser"
 )
 
-// office is a server with a folder of letters as its source, and a repository. Its owner has signed in.
-type office struct {
+// study is a server with a folder of letters as its source, and a repository. Its owner has signed in.
+type study struct {
 	*servertest.Client
 	page                                *browser.Page
 	project, source, repository, letter string
 }
 
-func newOffice(t *testing.T) office {
+func newStudy(t *testing.T) study {
 	t.Helper()
 	s := servertest.Start(t, server.Options{}).Claim(t)
-	o := office{Client: s.Owner, page: browser.Start(t, s.URL), letter: filepath.Join(t.TempDir(), "docs", "letter.txt")}
+	o := study{Client: s.Owner, page: browser.Start(t, s.URL), letter: filepath.Join(t.TempDir(), "docs", "letter.txt")}
 	o.page.SignIn(s.Owner.Cookies(t))
 	o.write(t, "Dear all")
 	var projects struct{ Items []struct{ ID string } }
@@ -33,7 +33,7 @@ func newOffice(t *testing.T) office {
 	return o
 }
 
-func (o office) made(t *testing.T, path string, body map[string]any) string {
+func (o study) made(t *testing.T, path string, body map[string]any) string {
 	t.Helper()
 	body["project"] = o.project
 	var of struct{ ID string }
@@ -41,7 +41,7 @@ func (o office) made(t *testing.T, path string, body map[string]any) string {
 	return of.ID
 }
 
-func (o office) write(t *testing.T, text string) {
+func (o study) write(t *testing.T, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(o.letter), 0o700); err != nil {
 		t.Fatal(err)
@@ -51,13 +51,13 @@ func (o office) write(t *testing.T, text string) {
 	}
 }
 
-func (o office) plan(t *testing.T) string {
+func (o study) plan(t *testing.T) string {
 	t.Helper()
 	return o.made(t, "/plans", map[string]any{"name": "Nightly", "active": true, "type": "incremental", "retries": 0, "sources": []string{o.source}, "repositories": []string{o.repository}})
 }
 
 // rest waits until no run is left to do, and returns the newest snapshot.
-func (o office) rest(t *testing.T) string {
+func (o study) rest(t *testing.T) string {
 	t.Helper()
 	for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		var runs struct{ Items []struct{ State string } }
@@ -82,7 +82,7 @@ func (o office) rest(t *testing.T) string {
 }
 
 // backed backs up two versions of the letter, and returns the two snapshots.
-func (o office) backed(t *testing.T) (first, second string) {
+func (o study) backed(t *testing.T) (first, second string) {
 	t.Helper()
 	plan := o.plan(t)
 	o.Post(t, "/plans/"+plan+"/start", map[string]any{}, nil)
@@ -94,7 +94,7 @@ func (o office) backed(t *testing.T) (first, second string) {
 
 func TestAPlanIsScheduledByFormsAndStarted(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	o := newStudy(t)
 	p := o.page
 	p.Open("/plans")
 	p.Everywhere()
@@ -137,7 +137,7 @@ func TestAPlanIsScheduledByFormsAndStarted(t *testing.T) {
 
 func TestAPlanIsScheduledByKeyboardAlone(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	o := newStudy(t)
 	p := o.page
 	p.Open("/plans")
 	p.TabTo("Add a plan")
@@ -166,7 +166,7 @@ func TestAPlanIsScheduledByKeyboardAlone(t *testing.T) {
 
 func TestASourceIsMendedWhereAnEntryWasRefused(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	o := newStudy(t)
 	p := o.page
 	p.Open("/sources")
 	p.WaitText("Needs attention", "It was never backed up")
@@ -209,7 +209,7 @@ func TestASourceIsMendedWhereAnEntryWasRefused(t *testing.T) {
 
 func TestASourceIsMendedByKeyboardAlone(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	o := newStudy(t)
 	p := o.page
 	p.Open("/sources/" + o.source + "/edit")
 	p.TabTo("Name")
@@ -233,7 +233,7 @@ func TestASourceIsMendedByKeyboardAlone(t *testing.T) {
 
 func TestSnapshotsAreProtectedTaggedAndCompared(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	o := newStudy(t)
 	first, second := o.backed(t)
 	p := o.page
 	p.Open("/sources/" + o.source)
@@ -261,7 +261,7 @@ func TestSnapshotsAreProtectedTaggedAndCompared(t *testing.T) {
 
 func TestSnapshotsAreProtectedAndComparedByKeyboardAlone(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	o := newStudy(t)
 	_, second := o.backed(t)
 	p := o.page
 	p.Open("/snapshots/" + second)
