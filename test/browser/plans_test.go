@@ -108,6 +108,7 @@ func TestAPlanIsScheduledByFormsAndStarted(t *testing.T) {
 	p.WaitText("Which days of the week?")
 	p.Choose("On", "Mon")
 	p.WaitText("Monday at 02:30")
+	p.Click("More: how it reads, repeats, verifies")
 	p.Fill("Retries", "30")
 	p.Fill("Daily", "many")
 	p.WaitText("One of the entries is no number.")
