@@ -44,7 +44,10 @@ func TestTheDocumentsHaveTheirPictures(t *testing.T) {
 			{"plan", "/plans/" + e.IDs["/plans"][0], true},
 			{"run", "/activity/" + running(t, s), true},
 			{"storage", "/storage", false},
-			{"snapshots", "/snapshots", true},
+			{"snapshots", "/sources/" + e.IDs["/sources"][0], true},
+			{"files", "/snapshots/" + e.IDs["/snapshots"][0] + "/files", true},
+			{"restore", "/restores/" + e.IDs["/restores"][1], true},
+			{"rights", "/settings/users/" + e.IDs["/users"][0] + "/rights", true},
 		}},
 	} {
 		p := browser.Start(t, shot.server.URL)
