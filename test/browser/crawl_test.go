@@ -30,7 +30,7 @@ type crawl struct {
 const instances = 12
 
 // links are addresses in the attributes of elements: where people get by them, and what scripts and pictures get.
-var links = regexp.MustCompile(`(?:href|src|hx-[a-z:-]+|data-[a-z-]+)="(/[^"/#][^"#]*|/)"`)
+var links = regexp.MustCompile(`(?:href|src|hx-get|hx-sse:connect)="(/[^"/#][^"#]*|/)"`)
 
 // newCrawl follows links as the client, from these addresses on.
 func newCrawl(t *testing.T, client *servertest.Client, from ...string) *crawl {
