@@ -1,4 +1,4 @@
-.PHONY: help build run tour test lint bench soak docs install clean
+.PHONY: help build run tour test lint bench soak docs pictures install clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -32,6 +32,9 @@ soak: ## fuzz every target and test every property for much longer
 docs: ## write docs/reference anew from the commands, and docs/errors.md from the list of errors
 	go run ./internal/cli/reference docs/reference
 	go run ./internal/doctor/page docs/errors.md
+
+pictures: ## take the pictures of the documents anew, in docs/images, of a server that is filled for that
+	go test -count 1 -run TestTheDocumentsHaveTheirPictures ./test/browser -pictures $(CURDIR)/docs/images
 
 install: ## install backstay into GOBIN
 	go install -trimpath ./cmd/backstay

@@ -127,10 +127,18 @@ func (v *visit) pointsOfModule(id string) error {
 	return v.points(m.Name, all, next)
 }
 
+// insideOf is where somebody looks into a snapshot: at its files, or, who may not, at what it is.
+func (v *visit) insideOf(s backstay.Snapshot) string {
+	if v.may(backstay.BrowseSnapshots, s.Scope, s.Owner) {
+		return "/snapshots/" + s.ID + "/files"
+	}
+	return "/snapshots/" + s.ID
+}
+
 // points shows the points in time of something.
 func (v *visit) points(name string, all []backstay.Snapshot, next string) error {
 	page := restorePoints{frame: v.frame("Restore " + name), Name: name, Steps: restoreSteps("/restore"), Next: v.nextPage(next)}
-	page.Days = v.days(all, "", func(s backstay.Snapshot) string { return "/snapshots/" + s.ID + "/files" })
+	page.Days = v.days(all, "", v.insideOf)
 	if len(all) == 0 {
 		page.Missing = &empty{Icon: "restore", Title: "No backup yet", Text: "There is nothing to bring back of " + name + ". Its first backup makes the first point.", Acts: []act{{Word: "Choose something else", Href: "/restore"}}}
 	}

@@ -29,7 +29,8 @@ type crawl struct {
 // instances is how many pages of one pattern are asked where they lead: things in other states lead elsewhere.
 const instances = 12
 
-var links = regexp.MustCompile(`(?:href|hx-sse:connect|hx-get)="(/[^"/#][^"#]*|/)"`)
+// links are addresses in the attributes of elements: where people get by them, and what scripts and pictures get.
+var links = regexp.MustCompile(`(?:href|src|hx-get|hx-sse:connect)="(/[^"/#][^"#]*|/)"`)
 
 // newCrawl follows links as the client, from these addresses on.
 func newCrawl(t *testing.T, client *servertest.Client, from ...string) *crawl {

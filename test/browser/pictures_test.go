@@ -30,7 +30,12 @@ func TestTheDocumentsHaveTheirPictures(t *testing.T) {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	s, e := filled(t, func(e *example.Site) { e.Busy = true })
+	s, e := filled(t, func(e *example.Site) {
+		if e.Busy = true; *pictures != "" { // a folder with a name that can be read
+			e.Folder = filepath.Join(os.TempDir(), "harbour")
+			t.Cleanup(func() { _ = os.RemoveAll(e.Folder) })
+		}
+	})
 	fresh := servertest.Start(t, server.Options{}).Claim(t)
 	begin(t, fresh, "/storages")
 	for _, shot := range []struct {
@@ -44,7 +49,10 @@ func TestTheDocumentsHaveTheirPictures(t *testing.T) {
 			{"plan", "/plans/" + e.IDs["/plans"][0], true},
 			{"run", "/activity/" + running(t, s), true},
 			{"storage", "/storage", false},
-			{"snapshots", "/snapshots", true},
+			{"snapshots", "/sources/" + e.IDs["/sources"][0], true},
+			{"files", "/snapshots/" + e.IDs["/snapshots"][0] + "/files", true},
+			{"restore", "/restores/" + e.IDs["/restores"][1], true},
+			{"rights", "/settings/users/" + e.IDs["/users"][0] + "/rights", true},
 		}},
 	} {
 		p := browser.Start(t, shot.server.URL)
@@ -103,7 +111,8 @@ func keep(t *testing.T, path string, content []byte) {
 	t.Logf("%s: %d KiB, of %d", path, small.Len()/kib, len(content)/kib)
 }
 
-// paletted is a picture with its 256 most frequent colours; each other one becomes the nearest of them.
+// paletted is a picture with 256 of its colours, and the nearest of them in place of each other one. Frequent ones come first, but for those that
+// are like one that is there: an icon has few dots, and keeps its colour.
 func paletted(full image.Image) *image.Paletted {
 	counts := map[color.RGBA]int{}
 	at := func(x, y int) color.RGBA { return color.RGBAModel.Convert(full.At(x, y)).(color.RGBA) }
@@ -119,8 +128,12 @@ func paletted(full image.Image) *image.Paletted {
 	}
 	slices.SortFunc(all, func(a, b color.RGBA) int { return counts[b] - counts[a] })
 	palette, index := color.Palette{}, map[color.RGBA]uint8{}
-	for _, c := range all[:min(len(all), 256)] {
-		palette = append(palette, c)
+	for _, apart := range []int{48, 16, 4, 0} {
+		for _, c := range all {
+			if len(palette) < 256 && !slices.ContainsFunc(palette, func(p color.Color) bool { return distance(p.(color.RGBA), c) <= apart }) {
+				palette = append(palette, c)
+			}
+		}
 	}
 	for _, c := range all {
 		index[c] = uint8(palette.Index(c))
@@ -132,4 +145,10 @@ func paletted(full image.Image) *image.Paletted {
 		}
 	}
 	return small
+}
+
+// distance is the greatest difference of a part of two colours.
+func distance(a, b color.RGBA) int {
+	part := func(x, y uint8) int { return max(int(x)-int(y), int(y)-int(x)) }
+	return max(part(a.R, b.R), part(a.G, b.G), part(a.B, b.B))
 }

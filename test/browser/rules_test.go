@@ -12,6 +12,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/server"
 	"github.com/backstay/backstay/internal/server/servertest"
 	"github.com/backstay/backstay/test/browser"
@@ -33,7 +34,13 @@ type visitor struct {
 var several = map[string]int{"/activity/{id}": 6, "/restores/{id}": 2, "/restore/{id}": 2, "/storage/{id}": 2, "/start/{step}": 5}
 
 // unlinked are what pages don't lead to by links, with who looks at it.
-var unlinked = map[string]string{"/api/v1/session/identity/callback": "another server leads there: the tests of signing in by one"}
+var unlinked = map[string]string{
+	"/api/v1/session/identity/callback": "another server leads there: the tests of signing in by one",
+	"/snapshots/{id}/rows":              "the script of the tree of files gets it: the journeys through a folder",
+	"/snapshots/{id}/image":             "there is no picture in the example: the journeys through a folder",
+	"/restores/{id}/state":              "it is asked while a restore is planned or at work: the journeys to that",
+	"/start/backup/live":                "it is there while the first backup runs: the journey to that",
+}
 
 func TestEveryPageKeepsTheRulesForAll(t *testing.T) {
 	visitors := visitors(t)
@@ -74,7 +81,9 @@ func visitors(t *testing.T) (all []*visitor) {
 		all = append(all, v)
 		return v
 	}
-	visit("owner", full, full.Owner, "/", "/start", "/runs/"+running(t, full), "/snapshots/"+e.IDs["/snapshots"][0]+"/compare?with="+e.IDs["/snapshots"][2])
+	var alerts struct{ Items []backstay.Alert }
+	full.Owner.Get(t, "/alerts", &alerts)
+	visit("owner", full, full.Owner, "/", "/start", "/alerts/"+alerts.Items[0].ID, "/search?q=Ledger", "/runs/"+running(t, full), "/snapshots/"+e.IDs["/snapshots"][0]+"/compare?with="+e.IDs["/snapshots"][2])
 	visit("stranger", full, full.Client(t), "/", "/link", "/forgot/sent")
 	fresh := start()
 	visit("first", fresh, fresh.Client(t), "/")

@@ -10,13 +10,13 @@ import (
 	"github.com/backstay/backstay/test/browser"
 )
 
-// counting is a hand that counts what it does.
-type counting struct {
+// counter is a hand that counts what it does.
+type counter struct {
 	hand
 	acts int // buttons and links that were pressed
 }
 
-func (c *counting) press(name string) {
+func (c *counter) press(name string) {
 	c.acts++
 	c.hand.press(name)
 }
@@ -34,7 +34,7 @@ func TestFromAFreshInstallToAFirstBackup(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(letters, "to-ada.txt"), []byte("Dear Ada"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		h := &counting{hand: hand{browser.Start(t, s.URL), keys}}
+		h := &counter{hand: hand{browser.Start(t, s.URL), keys}}
 		begun := time.Now()
 		h.Open("/")
 		h.fill("Claim code", s.Claim)
