@@ -2,20 +2,14 @@ package api
 
 import (
 	"context"
-	"io"
-	"mime"
 	"net/http"
-	"strconv"
-	"strings"
-	"time"
-	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/backstay/backstay"
-	"github.com/backstay/backstay/clock"
 	"github.com/backstay/backstay/internal/app"
+	"github.com/backstay/backstay/internal/door"
 )
 
 func (a *API) registerBrowse() {
@@ -82,23 +76,12 @@ func (a *API) registerModuleSnapshots() {
 
 var archiveTypes = map[string]string{"zip": "application/zip", "tar": "application/x-tar"}
 
-// stalled is how long a client may take nothing of what is sent to it. It holds a lock on the repository.
-const stalled = 2 * time.Minute
-
 // attach answers with a download. What goes wrong before its first byte is a problem; after that the connection is broken off, so that
 // nobody takes a part for the whole.
 func (a *API) attach(contentType string, send func(context.Context, app.Begin) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		_, w := humago.Unwrap(ctx)
-		control, begun := http.NewResponseController(w), false
-		err := send(ctx.Context(), func(f app.Attachment) io.Writer {
-			begun = true
-			attachment(w.Header(), contentType, f)
-			return &patient{w: w, control: control, clock: a.App.Clock}
-		})
-		if err == nil {
-			err = control.SetWriteDeadline(time.Time{}) // the connection is used again
-		}
+		begun, err := door.Attach(w, a.App.Clock, contentType, func(begin app.Begin) error { return send(ctx.Context(), begin) })
 		switch {
 		case err == nil:
 		case begun:
@@ -116,46 +99,4 @@ func (a *API) writeError(ctx context.Context, w http.ResponseWriter, err error) 
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.GetStatus())
 	writeJSON(w, p)
-}
-
-// attachment sets the headers of a download. What is in it was made by anybody: no browser shows it, guesses what it is, or runs it.
-func attachment(h http.Header, contentType string, f app.Attachment) {
-	h.Set("Content-Type", contentType)
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": safeName(f.Name)}))
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if f.Size >= 0 {
-		h.Set("Content-Length", strconv.FormatInt(f.Size, 10))
-	}
-}
-
-// safeName is a name that every system can save a file by, and that looks like what it is.
-func safeName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar || strings.ContainsRune(`/\:*?"<>|%`, r) {
-			return '_'
-		}
-		return r
-	}, strings.ToValidUTF8(name, "_"))
-	if len(name) > 200 {
-		name = strings.ToValidUTF8(name[len(name)-200:], "") // the end tells what sort of file it is
-	}
-	if name = strings.Trim(name, " ."); name == "" {
-		return "file"
-	}
-	return name
-}
-
-// patient waits for a client as long as it takes something from time to time.
-type patient struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	clock   clock.Clock
-}
-
-func (p *patient) Write(b []byte) (int, error) {
-	if err := p.control.SetWriteDeadline(p.clock.Now().Add(stalled)); err != nil {
-		return 0, err
-	}
-	return p.w.Write(b)
 }

@@ -26,7 +26,7 @@ func (a *API) registerRestores() {
 			Limit  int          `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 			Cursor string       `query:"cursor" doc:"What the page before gave as next"`
 		}) (*listed[entry.Change], error) {
-			page, next, err := a.App.RestoreChanges(ctx, actor(ctx), in.ID, in.Action, in.Cursor, in.Limit)
+			page, next, err := a.App.RestoreChanges(ctx, actor(ctx), in.ID, app.ChangesOf{Action: in.Action}, in.Cursor, in.Limit)
 			return newListed(page, next), err
 		})
 	handle(a, operation{id: "decide-restore", method: http.MethodPatch, path: "/restores/{id}/changes", summary: "Decide about changes of a restore", tag: "restores"},

@@ -164,22 +164,27 @@ type Stay struct {
 
 // Moment is a snapshot in the history of a path.
 type Moment struct {
+	ID       string    `json:"id,omitempty" doc:"Of the snapshot; none if it is gone since the repository was listed"`
 	Original string    `json:"original"`
 	Time     time.Time `json:"time"`
 }
 
 // History returns every version of one path of a source.
 func (a *App) History(ctx context.Context, who backstay.Actor, source, path string) (all []Stay, err error) {
-	var denied []string
-	err = a.look(ctx, who, "snapshot.searched", func(t *task) error {
-		s, err := a.Sources.find(t, source)
-		if err != nil {
+	var see sight
+	type place struct{ repository, original string }
+	ids := map[place]string{} // of snapshots
+	err = a.look(ctx, who, "snapshot.searched", func(t *task) (err error) {
+		if see, err = t.sightOf(source, backstay.BrowseSnapshots); err != nil {
 			return err
 		}
-		denied, err = t.deniedIn(s.ID, backstay.BrowseSnapshots)
-		return errors.Join(err, t.allow(backstay.BrowseSnapshots, s.Scope, s.Owner))
+		known, err := db.All[backstay.Snapshot](ctx, t.tx, db.Condition{Column: "source", Op: db.Is, Value: source})
+		for _, s := range known {
+			ids[place{s.Repository, s.Original}] = s.ID
+		}
+		return err
 	})
-	if take, _ := (sight{without: denied}).sees(clean(path), false); err != nil || !take {
+	if take, _ := see.sees(clean(path), false); err != nil || !take {
 		return nil, err
 	}
 	stays, err := a.Catalog.History(ctx, catalog.Scope{Source: source}, path)
@@ -189,9 +194,28 @@ func (a *App) History(ctx context.Context, who backstay.Actor, source, path stri
 	for _, s := range stays {
 		stay := Stay{Repository: s.Repository, Type: string(s.Type), Size: s.Size, Modified: s.ModTime.UTC()}
 		for _, m := range s.Snapshots {
-			stay.Snapshots = append(stay.Snapshots, Moment{m.ID.String(), m.Time.UTC()})
+			original := m.ID.String()
+			stay.Snapshots = append(stay.Snapshots, Moment{ids[place{s.Repository, original}], original, m.Time.UTC()})
 		}
 		all = append(all, stay)
 	}
 	return all, nil
+}
+
+// sightOf is what of all snapshots of a source the actor may work with; who has a role in some of its modules alone sees just these.
+func (t *task) sightOf(source string, p backstay.Permission) (see sight, err error) {
+	modules, err := t.modulesOf(source)
+	if err != nil {
+		return see, err
+	}
+	s, err := db.Find[backstay.Source](t.ctx, t.tx, source)
+	if err == nil {
+		if see, ok := t.sightOfSource(&s.Placed, modules, p); ok {
+			return see, t.free()
+		}
+	}
+	if s, err = t.app.Sources.find(t, source); err != nil {
+		return see, err
+	}
+	return see, t.allow(p, s.Scope, s.Owner)
 }

@@ -33,6 +33,8 @@ type library struct {
 	open  map[string]*volume
 	locks []*hold // those that nobody reads with; to be given back
 	shut  bool    // nothing lingers any more
+
+	folders []keptFolder
 }
 
 // volume is an open repository.
@@ -226,6 +228,7 @@ func (rd *reading) close() {
 func (a *App) TidyLibrary(context.Context) error {
 	l, now := &a.openRepositories, a.now()
 	l.mu.Lock()
+	l.forgetFolders(now)
 	for id, v := range l.open {
 		if h := v.hold; h != nil && h.users == 0 && (now.Sub(h.used).Abs() >= lockLinger || h.ctx.Err() != nil) {
 			l.leave(v)

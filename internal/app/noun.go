@@ -33,6 +33,7 @@ type Noun[T any, P record[T]] struct {
 	anywhere     bool                // whoever has Read somewhere may read them
 	global       bool                // one may belong to no project, but to the server itself
 	Filters      []string            // columns that a list can be filtered by, beside the project and a part of the name
+	named        string              // the column that a search looks in; by default the name
 	fixed        func() []T          // those that always are there and are no records, such as built-in roles; may be nil
 	name         func(v P) string
 	scope        func(v P) backstay.Scope                // of nouns that are not placed; nil for those that are
@@ -220,6 +221,11 @@ func (n *Noun[T, P]) List(ctx context.Context, who backstay.Actor, l List) (page
 	q, err := rest.query(n.Filters)
 	if err != nil {
 		return nil, "", err
+	}
+	for i := range q.Where {
+		if c := &q.Where[i]; c.Op == db.Contains && n.named != "" {
+			c.Column = n.named
+		}
 	}
 	err = n.app.look(ctx, who, n.Kind+".listed", func(t *task) (err error) {
 		if err := t.free(); err != nil {

@@ -149,6 +149,7 @@ func (a *App) restoreRun(r backstay.Restore, s backstay.Snapshot, apply bool) ba
 // Choice says what becomes of changes of a plan.
 type Choice struct {
 	Paths    []string     `json:"paths,omitempty" maxItems:"10000" doc:"These, as the plan shows them, and all in them"`
+	Alone    bool         `json:"alone,omitempty" doc:"The paths themselves, not what is in them"`
 	Action   entry.Action `json:"action,omitempty" enum:"create,overwrite,update,conflict,delete" doc:"All that the plan does in this way; together with paths only those of them"`
 	Decision string       `json:"decision" enum:"skip,overwrite" default:"skip" doc:"skip leaves what is there; overwrite settles a conflict"`
 }
@@ -158,7 +159,7 @@ func (c Choice) concerns(change entry.Change) bool {
 	if c.Action != "" && change.Action != c.Action {
 		return false
 	}
-	return len(c.Paths) == 0 || slices.ContainsFunc(c.Paths, func(p string) bool { return within(change.Path, p) })
+	return len(c.Paths) == 0 || slices.ContainsFunc(c.Paths, func(p string) bool { return change.Path == p || !c.Alone && within(change.Path, p) })
 }
 
 // decide returns a change as it shall be.

@@ -48,8 +48,19 @@ func (t *task) allowParts(r backstay.Restore, p backstay.Permission) error {
 	return nil
 }
 
-// RestoreChanges returns a page of a plan, in the order of the paths, and the cursor of the next page; only those of an action, "" for all.
-func (a *App) RestoreChanges(ctx context.Context, who backstay.Actor, id string, action entry.Action, cursor string, limit int) (page []entry.Change, next string, err error) {
+// ChangesOf says which changes of a plan are wanted.
+type ChangesOf struct {
+	Action entry.Action // only these; "" for all
+	Text   string       // only those with this in the path, in any case of letters
+}
+
+// Has reports whether a change is wanted.
+func (o ChangesOf) Has(c entry.Change) bool {
+	return (o.Action == "" || c.Action == o.Action) && (o.Text == "" || strings.Contains(strings.ToLower("/"+c.Path), strings.ToLower(o.Text)))
+}
+
+// RestoreChanges returns a page of a plan, in the order of the paths, and the cursor of the next page.
+func (a *App) RestoreChanges(ctx context.Context, who backstay.Actor, id string, of ChangesOf, cursor string, limit int) (page []entry.Change, next string, err error) {
 	r, err := a.readRestore(ctx, who, id)
 	if err != nil {
 		return nil, "", err
@@ -68,7 +79,7 @@ func (a *App) RestoreChanges(ctx context.Context, who backstay.Actor, id string,
 		if err != nil {
 			return nil, "", planError(err)
 		}
-		if at++; at < begin || action != "" && c.Action != action {
+		if at++; at < begin || !of.Has(c) {
 			continue
 		}
 		if len(page) == limit {

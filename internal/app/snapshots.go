@@ -15,6 +15,7 @@ import (
 func (a *App) snapshots() *Noun[backstay.Snapshot, *backstay.Snapshot] {
 	return &Noun[backstay.Snapshot, *backstay.Snapshot]{app: a, Kind: "snapshot", Read: backstay.ListSnapshots, Manage: backstay.DeleteSnapshots,
 		Filters: []string{"repository", "source", "plan", "run", "host", "protected", "health", "handle", "original"},
+		named:   "handle",
 		name:    func(s *backstay.Snapshot) string { return s.Handle[:min(8, len(s.Handle))] }}
 }
 

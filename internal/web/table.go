@@ -3,6 +3,7 @@ package web
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -69,6 +70,15 @@ func (v *visit) nextPage(cursor string) string {
 	return v.with("cursor", cursor)
 }
 
+// pageOf is which of so many rows the page has that the address asks for, where a list is no list of the database; and the address of the next.
+func (v *visit) pageOf(rows int) (first, last int, next string) {
+	first = min(max(0, v.number("from", 0)), rows)
+	if last = min(first+pageSize, rows); last < rows {
+		next = v.with("from", strconv.Itoa(last))
+	}
+	return first, last, next
+}
+
 // with is the address of this page with another value; what is there of a cursor is not good for it.
 func (v *visit) with(name, value string) string {
 	q := v.r.URL.Query()
@@ -107,4 +117,15 @@ func (v *visit) filtered(names ...string) bool {
 		}
 	}
 	return false
+}
+
+// queryOf are the values of an address: names and values in turn, but for what is empty.
+func queryOf(pairs ...string) url.Values {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return q
 }

@@ -26,14 +26,14 @@ type Options struct {
 // Site is the door. It serves HTTP.
 type Site struct {
 	Options
-	mux       *http.ServeMux
+	mux       *routes
 	templates templates
 	served    http.Handler
 }
 
 // New registers all pages.
 func New(opt Options) *Site {
-	s := &Site{Options: opt, mux: http.NewServeMux()}
+	s := &Site{Options: opt, mux: newRoutes()}
 	s.register()
 	s.served = compressed(s.mux)
 	return s
@@ -55,8 +55,24 @@ func (s *Site) register() {
 	s.registerSessions()
 	s.registerTokens()
 	s.registerHelp()
+	s.registerPeople()
 	s.registerGroups()
+	s.registerRoles()
+	s.registerGrants()
+	s.registerProjects()
+	s.registerMembers()
+	s.registerAudit()
+	s.registerSinks()
+	s.registerChannels()
+	s.registerRules()
+	s.registerDeliveries()
+	s.registerSignInProviders()
+	s.registerServer()
+	s.registerServerBackup()
+	s.registerRestore()
 	s.registerStorage()
+	s.registerSources()
+	s.registerModules()
 	s.registerStart()
 	s.registerPlans()
 	s.registerSnapshots()
