@@ -14,18 +14,18 @@ import (
 	"github.com/backstay/backstay/internal/server/servertest"
 )
 
-// hostile is a name by which somebody tries to do more than to name.
-const hostile = "\u05e9\u05dc\u05d5\u05dd <script>alert('x')</script>\"&"
+// hostileName is a name by which somebody tries to do more than to name.
+const hostileName = "\u05e9\u05dc\u05d5\u05dd <script>alert('x')</script>\"&"
 
-// escapedHostile is how a page has it.
-const escapedHostile = "\u05e9\u05dc\u05d5\u05dd &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&amp;"
+// escapedName is how a page has it.
+const escapedName = "\u05e9\u05dc\u05d5\u05dd &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&amp;"
 
 // backups are two sources with a plan each.
 type backups struct {
 	s                          *servertest.Server
 	project, store             string
 	storage, repository        string
-	source, plan               string // named hostile
+	source, plan               string // named hostileName
 	otherSource, otherPlan     string // Payroll
 	firstRun, otherRun, folder string
 }
@@ -51,8 +51,8 @@ func newBackups(t *testing.T, s *servertest.Server) *backups {
 	plan := func(name, source string) string {
 		return add("/plans", map[string]any{"name": name, "active": true, "sources": []string{source}, "repositories": []string{b.repository}, "verify": "none"})
 	}
-	b.source, b.otherSource = source(hostile), source("Payroll")
-	b.plan, b.otherPlan = plan(hostile, b.source), plan("Payroll every night", b.otherSource)
+	b.source, b.otherSource = source(hostileName), source("Payroll")
+	b.plan, b.otherPlan = plan(hostileName, b.source), plan("Payroll every night", b.otherSource)
 	return b
 }
 
@@ -83,13 +83,13 @@ func TestWhoMaySeeOneSourceSeesItsRunsOnlyAndChangesNone(t *testing.T) {
 			t.Fatalf("a run without its repository is %s", state)
 		}
 		viewer := s.Person(t, "Vera Viewer", "viewer", "/project/"+b.project+"/source/"+b.source)
-		has(t, page(t, s.Owner, "/activity"), "Payroll", escapedHostile, "/activity/"+others)
+		has(t, page(t, s.Owner, "/activity"), "Payroll", escapedName, "/activity/"+others)
 		list := page(t, viewer, "/activity")
-		has(t, list, escapedHostile, "/activity/"+mine)
-		hasNot(t, list, "Payroll", others, hostile)
+		has(t, list, escapedName, "/activity/"+mine)
+		hasNot(t, list, "Payroll", others, hostileName)
 		seen := page(t, viewer, "/activity/"+mine)
-		has(t, seen, "Backup of "+escapedHostile+" failed", "BST-2002", "There is no repository", "What failed", "Still safe", `href="/errors/BST-2002"`)
-		hasNot(t, seen, "Try again", "Cancel run", "Look at the repository", "Granary", hostile)
+		has(t, seen, "Backup of "+escapedName+" failed", "BST-2002", "There is no repository", "What failed", "Still safe", `href="/errors/BST-2002"`)
+		hasNot(t, seen, "Try again", "Cancel run", "Look at the repository", "Granary", hostileName)
 		has(t, page(t, s.Owner, "/activity/"+mine), "Try again", "Look at the repository", "/repositories/"+b.repository)
 		for _, c := range []struct {
 			method, path string
@@ -106,11 +106,11 @@ func TestWhoMaySeeOneSourceSeesItsRunsOnlyAndChangesNone(t *testing.T) {
 			hasNot(t, string(a.Body), "Payroll")
 		}
 		overview := page(t, viewer, "/")
-		has(t, overview, "The source needs attention", escapedHostile)
-		hasNot(t, overview, "Payroll", "Back up now", "Cellar", hostile, "I take care of it")
+		has(t, overview, "The source needs attention", escapedName)
+		hasNot(t, overview, "Payroll", "Back up now", "Cellar", hostileName, "I take care of it")
 		alerts := page(t, viewer, "/alerts")
-		has(t, alerts, "1 alert is open", escapedHostile+": the last backup did not succeed", "/activity/"+mine)
-		hasNot(t, alerts, "Payroll", "I take care of it", hostile)
+		has(t, alerts, "1 alert is open", escapedName+": the last backup did not succeed", "/activity/"+mine)
+		hasNot(t, alerts, "Payroll", "I take care of it", hostileName)
 		has(t, page(t, s.Owner, "/alerts"), "2 alerts are open", "I take care of it")
 		text := viewer.Page(t, "GET", "/activity/"+mine+"/log.txt", nil)
 		if !strings.Contains(string(text.Body), "error") || !strings.HasPrefix(text.Header.Get("Content-Disposition"), "attachment") {
