@@ -86,8 +86,8 @@ func (a *activity) browse() *browser.Page {
 	return p
 }
 
-// counting is a command that says so many lines, with a pause after each.
-func counting(t *testing.T, lines int, pause string) string {
+// sayingNumbers is a command that says so many lines, with a pause after each.
+func sayingNumbers(t *testing.T, lines int, pause string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "count")
 	script := fmt.Sprintf("#!/bin/sh\ni=0\nwhile [ $i -lt %d ]; do i=$((i+1)); echo count $i; sleep %s; done\n", lines, pause)
@@ -99,7 +99,7 @@ func counting(t *testing.T, lines int, pause string) string {
 
 func TestARunIsSeenWhileItIsAtWorkAndKeepsFocusAndScroll(t *testing.T) {
 	t.Parallel()
-	a := newActivity(t, counting(t, 150, "0.05"), "", 1)
+	a := newActivity(t, sayingNumbers(t, 150, "0.05"), "", 1)
 	id := a.start()
 	p := a.browse()
 	p.Open("/activity/" + id)
@@ -173,7 +173,7 @@ func TestAFailedRunIsMendedAndTriedAgain(t *testing.T) {
 
 func TestARunIsCancelledByKeyboardAfterAQuestion(t *testing.T) {
 	t.Parallel()
-	a := newActivity(t, counting(t, 2000, "0.05"), "", 0)
+	a := newActivity(t, sayingNumbers(t, 2000, "0.05"), "", 0)
 	id := a.start()
 	p := a.browse()
 	p.Open("/activity")
@@ -201,7 +201,7 @@ func TestARunIsCancelledByKeyboardAfterAQuestion(t *testing.T) {
 
 func TestALogIsFollowedUntilSomebodyScrollsUp(t *testing.T) {
 	t.Parallel()
-	a := newActivity(t, "", counting(t, 200, "0.05"), 350)
+	a := newActivity(t, "", sayingNumbers(t, 200, "0.05"), 350)
 	id := a.start()
 	p := a.browse()
 	p.Open("/activity/" + id)
@@ -252,7 +252,7 @@ func TestALogIsFollowedUntilSomebodyScrollsUp(t *testing.T) {
 
 func TestWhatIsLiveComesAgainAfterTheServerWasAway(t *testing.T) {
 	t.Parallel()
-	a := newActivity(t, counting(t, 200, "0.05"), "", 1)
+	a := newActivity(t, sayingNumbers(t, 200, "0.05"), "", 1)
 	a.start()
 	front := newFront(t, a.s.URL)
 	p := browser.Start(t, front.url)
