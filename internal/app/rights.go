@@ -10,8 +10,9 @@ import (
 
 func (a *App) groups() *Noun[backstay.Group, *backstay.Group] {
 	return &Noun[backstay.Group, *backstay.Group]{app: a, Kind: "group", Read: backstay.ReadUsers, Manage: backstay.ManageUsers, anywhere: true,
-		name:  func(g *backstay.Group) string { return g.Name },
-		scope: func(*backstay.Group) backstay.Scope { return backstay.System },
+		Filters: []string{"members"},
+		name:    func(g *backstay.Group) string { return g.Name },
+		scope:   func(*backstay.Group) backstay.Scope { return backstay.System },
 		prepare: func(t *task, g, old *backstay.Group) error {
 			for _, id := range g.Members {
 				if _, err := db.Find[backstay.User](t.ctx, t.tx, id); err != nil {

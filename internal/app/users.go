@@ -11,7 +11,7 @@ import (
 
 func (a *App) users() *Noun[backstay.User, *backstay.User] {
 	return &Noun[backstay.User, *backstay.User]{app: a, Kind: "user", Read: backstay.ReadUsers, Manage: backstay.ManageUsers, anywhere: true,
-		Filters: []string{"email", "disabled"},
+		Filters: []string{"email", "disabled", "mfa"},
 		name:    func(u *backstay.User) string { return u.Name },
 		scope:   func(*backstay.User) backstay.Scope { return backstay.System },
 		prepare: func(t *task, u, old *backstay.User) error {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/backstay/backstay"
@@ -309,11 +310,24 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("/openapi.json", a)
 	mux.Handle(api.Prefix+"/", a)
 	mux.Handle(api.CompatPrefix+"/", a)
-	mux.Handle("/", web.New(web.Options{Identity: who, Watches: watches, Log: s.opt.Log, Version: s.opt.Version}))
+	pages := web.New(web.Options{Identity: who, Watches: watches, Log: s.opt.Log, Version: s.opt.Version})
+	mux.Handle("GET "+app.Callback, comingBack(pages, a))
+	mux.Handle("/", pages)
 	all := http.NewServeMux()
 	all.HandleFunc("GET /static/", web.Static)
 	all.Handle("/", who.Identify(s.limitStrangers(mux), origin, a.Fail))
 	return s.outer(all)
+}
+
+// comingBack answers who comes back from another server: a browser by a page, a program as the API does.
+func comingBack(pages, programs http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		programs.ServeHTTP(w, r)
+	})
 }
 
 // health answers whether the server can do its work.

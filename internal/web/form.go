@@ -23,6 +23,7 @@ const (
 	urlField    fieldKind = "url"
 	numberField fieldKind = "number" // of JSON, too
 	timeField   fieldKind = "time"   // "02:30"
+	dateField   fieldKind = "date"   // "2026-11-28"
 	areaField   fieldKind = "area"   // text of several lines
 	linesField  fieldKind = "lines"  // several lines; a list in JSON
 	selectField fieldKind = "select" // one of many choices
@@ -60,6 +61,7 @@ type settingsField = settings.Field
 // choice is one of what can be chosen.
 type choice struct {
 	Value, Title, Help string
+	Heading            string // before it, where a family of choices begins
 	Chosen             bool
 }
 
@@ -116,6 +118,7 @@ type form struct {
 	Problem string // what is wrong with it as a whole
 	Hint    string // what to do about it
 	Confirm *confirmation
+	tidy    func(tree map[string]any) // makes what was entered what the use case takes, where that is not the same
 }
 
 // newForm makes a form of one group.
@@ -216,6 +219,9 @@ func (f *form) json() ([]byte, error) {
 	if bad {
 		return nil, backstay.Errorf(backstay.Invalid, "an entry is no number")
 	}
+	if f.tidy != nil {
+		f.tidy(tree)
+	}
 	return json.Marshal(tree)
 }
 
@@ -265,12 +271,12 @@ func (f *form) refuse(v *visit, err error) (int, error) {
 // note puts an error where it belongs.
 func (f *form) note(e *backstay.Error) {
 	var wrong *settings.Error
-	name := e.Field
+	name, why := e.Field, e.Msg
 	if errors.As(e.Err, &wrong) && f.find("settings."+wrong.Field.Name) != nil {
-		name = "settings." + wrong.Field.Name
+		name, why = "settings."+wrong.Field.Name, wrong.Why // beside the field nobody has to be told its name
 	}
 	if field := f.find(name); field != nil && name != "" {
-		field.Error, f.Hint = sentence(e.Msg), e.Hint
+		field.Error, f.Hint = sentence(why), e.Hint
 		return
 	}
 	if len(f.Wrong()) == 0 {

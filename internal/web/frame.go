@@ -30,6 +30,7 @@ type frame struct {
 	Fresh        bool   // the person has confirmed just now that it is them
 	Limited      bool   // nothing is there for them but setting up a second factor
 	Version      string
+	KeysOff      bool // shortcuts of one key are
 }
 
 // navEntry is one entry of the navigation.
@@ -63,7 +64,7 @@ var entries = []struct {
 
 // frame is what a page with this title is in.
 func (v *visit) frame(title string) frame {
-	f := frame{Title: title, Installation: "Backstay", Theme: "auto", Here: v.r.URL.RequestURI(), Version: v.Version, Live: true}
+	f := frame{Title: title, Installation: "Backstay", Theme: "auto", Here: v.r.URL.RequestURI(), Version: v.Version, Live: true, KeysOff: v.shown(keysCookie) != ""}
 	if v.desk.User.ID == "" {
 		return f
 	}

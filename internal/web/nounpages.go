@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/backstay/backstay"
@@ -34,6 +35,18 @@ type nounPages[T any, P record[T]] struct {
 	kinds     func(v *visit) []app.Kind             // that a new one is one of, if it has to be chosen first
 	create    func(v *visit, x T) (T, error)        // in place of the noun's own
 	made      func(v *visit, x P) (to, done string) // where to go on after one was made; by default its page
+
+	first  string                                   // the title of the first column, where things have no name to sort by
+	sorts  map[string]string                        // of columns that the list can be sorted by, the fields
+	order  string                                   // what the list is sorted by until somebody says so; by default the newest is first
+	pick   func(v *visit) ([]*field, error)         // what a list can be narrowed by, above it
+	whole  func(x P) bool                           // it is nobody's to change or delete, such as what is built in; nil: none is
+	about  func(v *visit, x P) string               // a sentence below the name on the page of one
+	parts  func(v *visit, x P) ([]thingPart, error) // what stands below the facts on the page of one
+	adds   string                                   // the words that lead to the form of a new one
+	tidy   func(tree map[string]any)                // see form.tidy
+	narrow func(l *app.List)                        // says in another way what is searched for
+	lies   func(x P) backstay.Scope                 // where one lies that tells it in another way than others
 }
 
 // fact is something that is so, on a page of one thing.
@@ -41,6 +54,16 @@ type fact struct {
 	Name string
 	Text any // a string or html
 	Pill *pill
+}
+
+// thingPart is one card on a page of a thing.
+type thingPart struct {
+	Title, Text string
+	Note        *notice
+	Facts       []fact
+	Table       *table
+	Search      *search
+	Acts        []act
 }
 
 // registerNoun registers the pages.
@@ -79,6 +102,7 @@ func (n nounPages[T, P]) at(x P) string {
 type listPage struct {
 	frame
 	Heading, Lead string
+	Back          tab // where it is no page of its own
 	Acts          []act
 	Search        *search
 	Tabs          []tab
@@ -87,8 +111,9 @@ type listPage struct {
 
 // search is the field above a list.
 type search struct {
-	Label, Value string
-	Keep         []sent // what else the address asks for
+	Label, Value string   // without a label there is no text to search for
+	Keep         []sent   // what else the address asks for
+	Fields       []*field // what else can be chosen
 }
 
 // tab is a page beside others of its kind.
@@ -99,15 +124,22 @@ type tab struct {
 
 func (n nounPages[T, P]) listing(v *visit) error {
 	l := v.list(n.filters...)
+	if _, placed := any(new(T)).(interface{ Place() *backstay.Placed }); !placed {
+		l.Project = "" // they lie in none
+	}
+	if l.Sort == "" {
+		l.Sort = n.order
+	}
+	sought := l.Search
+	if n.narrow != nil {
+		n.narrow(&l)
+	}
 	things, next, err := n.noun.List(v.ctx, v.who, l)
 	if err != nil {
 		return err
 	}
 	page := listPage{frame: v.frame(upper(n.many)), Heading: upper(n.many), Lead: n.lead, Tabs: v.settingsTabs()}
-	page.Table = table{Label: upper(n.many), Columns: []column{v.sortable("Name", "name")}, Next: v.nextPage(next)}
-	for _, title := range n.columns {
-		page.Table.Columns = append(page.Table.Columns, column{Title: title})
-	}
+	page.Table = table{Label: upper(n.many), Columns: n.heads(v), Next: v.nextPage(next)}
 	for i := range things {
 		r := n.row(v, &things[i])
 		if n.hasPage() && r.Href == "" {
@@ -115,7 +147,7 @@ func (n nounPages[T, P]) listing(v *visit) error {
 		}
 		page.Table.Rows = append(page.Table.Rows, r)
 	}
-	add := act{Word: "Add a " + n.one, Icon: "plus", Href: n.path + "/new", Tone: "primary"}
+	add := act{Word: cmp.Or(n.adds, "Add a "+n.one), Icon: "plus", Href: n.path + "/new", Tone: "primary"}
 	if n.fields != nil && v.somewhere(n.noun.Manage) {
 		page.Acts = []act{add}
 	}
@@ -123,8 +155,34 @@ func (n nounPages[T, P]) listing(v *visit) error {
 	if v.filtered(n.filters...) {
 		page.Table.Empty = &empty{Title: "Nothing found", Text: "None of the " + n.many + " is so.", Acts: []act{{Word: "Show all", Href: n.path}}}
 	}
-	page.Search = &search{Label: "Search " + n.many, Value: l.Search}
+	if n.first == "" {
+		page.Search = &search{Label: "Search " + n.many, Value: sought}
+	}
+	if n.pick != nil {
+		if page.Search == nil {
+			page.Search = &search{}
+		}
+		if page.Search.Fields, err = n.pick(v); err != nil {
+			return err
+		}
+	}
 	return v.show("list", page)
+}
+
+// heads are the columns of the list.
+func (n nounPages[T, P]) heads(v *visit) []column {
+	all := []column{{Title: n.first}}
+	if n.first == "" {
+		all[0] = v.sortable("Name", "name")
+	}
+	for _, title := range n.columns {
+		if by, ok := n.sorts[title]; ok {
+			all = append(all, v.sortable(title, by))
+		} else {
+			all = append(all, column{Title: title})
+		}
+	}
+	return all
 }
 
 // thingPage is a page about one thing.
@@ -132,12 +190,18 @@ type thingPage struct {
 	frame
 	Back    tab // to the list
 	Heading string
+	Lead    string
+	Note    *notice
 	Facts   []fact
 	Acts    []act
 	Tabs    []tab
+	Parts   []thingPart
 }
 
-func (n nounPages[T, P]) show(v *visit) error {
+func (n nounPages[T, P]) show(v *visit) error { return n.showWith(v, http.StatusOK, nil) }
+
+// showWith shows the page of one with what became of something that was asked for there.
+func (n nounPages[T, P]) showWith(v *visit, status int, note *notice) error {
 	x, err := n.noun.Find(v.ctx, v.who, v.id())
 	if err != nil {
 		return err
@@ -146,7 +210,10 @@ func (n nounPages[T, P]) show(v *visit) error {
 		return n.page(v, &x)
 	}
 	name := n.row(v, &x).Name
-	page := thingPage{frame: v.frame(name), Heading: name, Back: tab{Href: n.path, Word: upper(n.many)}}
+	page := thingPage{frame: v.frame(name), Heading: name, Note: note, Back: tab{Href: n.path, Word: upper(n.many)}}
+	if n.about != nil {
+		page.Lead = n.about(v, &x)
+	}
 	if page.Facts, err = n.facts(v, &x); err != nil {
 		return err
 	}
@@ -154,13 +221,21 @@ func (n nounPages[T, P]) show(v *visit) error {
 		page.Acts = n.acts(v, &x)
 	}
 	page.Acts = append(page.Acts, n.changing(v, &x)...)
-	return v.show("thing", page)
+	if n.parts != nil {
+		if page.Parts, err = n.parts(v, &x); err != nil {
+			return err
+		}
+	}
+	return v.answer(status, "thing", page)
 }
 
 // changing are the acts of changing and deleting that the person may do.
 func (n nounPages[T, P]) changing(v *visit, x P) (acts []act) {
 	at := n.path + "/" + x.Base().ID
-	scope, owner := placeOf(x)
+	if n.whole != nil && n.whole(x) {
+		return nil
+	}
+	scope, owner := n.place(x)
 	if n.fields != nil && v.may(n.noun.Manage, scope, owner) {
 		acts = append(acts, act{Word: "Change", Icon: "edit", Href: at + "/edit"})
 	}
@@ -172,6 +247,14 @@ func (n nounPages[T, P]) changing(v *visit, x P) (acts []act) {
 		acts = append(acts, act{Word: "Delete", Icon: "trash", Href: at + "/delete", Tone: "danger"})
 	}
 	return acts
+}
+
+// place is where a thing lies, and whose it is.
+func (n nounPages[T, P]) place(x P) (backstay.Scope, string) {
+	if n.lies != nil {
+		return n.lies(x), ""
+	}
+	return placeOf(x)
 }
 
 // placeOf is where a thing lies, and whose it is.
@@ -187,13 +270,14 @@ type editPage struct {
 	frame
 	Heading, Lead string
 	Back          tab
+	Search        *search // for what can be chosen in the form
 	Form          *form
 }
 
 // form is that of a thing; of a new one without an id.
 func (n nounPages[T, P]) form(v *visit, x P) (*form, error) {
 	groups, err := n.fields(v, x)
-	f := &form{Action: n.path, Submit: "Add the " + n.one, Back: n.at(x), Groups: groups}
+	f := &form{Action: n.path, Submit: "Add the " + n.one, Back: n.at(x), Groups: groups, tidy: n.tidy}
 	if id := x.Base().ID; id != "" {
 		f.Action, f.Submit = n.path+"/"+id+"/edit", "Save"
 		f.Version = x.Base().Version

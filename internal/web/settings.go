@@ -6,34 +6,49 @@ import (
 	"github.com/backstay/backstay"
 )
 
-// settingsPages are the pages of the settings, in three groups, with what somebody has to have of the permissions to find anything there.
-var settingsPages = []struct {
+// settingsPage is one page of the settings, with what somebody has to have of the permissions to find anything there.
+type settingsPage struct {
 	group, href, word string
 	needs             backstay.Permission
-}{
-	{"Personal", "/settings/profile", "Profile", ""},
-	{"Personal", "/settings/security", "Sign-in and security", ""},
-	{"Personal", "/settings/sessions", "Sessions", ""},
-	{"Personal", "/settings/tokens", "API tokens", backstay.CreateTokens},
-	{"Personal", "/settings/notifications", "Notifications", ""},
-	{"Project", "/settings/members", "Members", backstay.ReadUsers},
-	{"Project", "/settings/channels", "Channels", backstay.ManageChannels},
-	{"Project", "/settings/rules", "Notification rules", backstay.ManageChannels},
-	{"Project", "/settings/deliveries", "Messages", backstay.ManageChannels},
-	{"System", "/settings/users", "People", backstay.ReadUsers},
-	{"System", "/settings/groups", "Groups", backstay.ReadUsers},
-	{"System", "/settings/roles", "Roles", backstay.ReadUsers},
-	{"System", "/settings/grants", "Grants", backstay.ReadUsers},
-	{"System", "/settings/projects", "Projects", backstay.ReadSources},
-	{"System", "/settings/sign-in", "Sign-in providers", backstay.ManageSignIn},
-	{"System", "/settings/audit", "Audit trail", backstay.ReadAudit},
-	{"System", "/settings/sinks", "Receivers of the trail", backstay.ReadAudit},
-	{"System", "/settings/server", "Server", backstay.ManageSystem},
-	{"System", "/settings/server-backup", "Backup of the server", backstay.ManageSystem},
+	server            bool // they have to have it for the server itself; else anywhere
+}
+
+// settingsPages are all of them, in three groups.
+var settingsPages = []settingsPage{
+	{group: "Personal", href: "/settings/profile", word: "Profile"},
+	{group: "Personal", href: "/settings/security", word: "Sign-in and security"},
+	{group: "Personal", href: "/settings/sessions", word: "Sessions"},
+	{group: "Personal", href: "/settings/tokens", word: "API tokens", needs: backstay.CreateTokens},
+	{group: "Personal", href: "/settings/notifications", word: "Notifications"},
+	{group: "Project", href: "/settings/members", word: "Members", needs: backstay.ReadUsers},
+	{group: "Project", href: channelsPath, word: "Channels", needs: backstay.ManageChannels},
+	{group: "Project", href: rulesPath, word: "Notification rules", needs: backstay.ManageChannels},
+	{group: "Project", href: deliveriesPath, word: "Messages", needs: backstay.ManageChannels},
+	{group: "System", href: peoplePath, word: "People", needs: backstay.ReadUsers},
+	{group: "System", href: groupsPath, word: "Groups", needs: backstay.ReadUsers},
+	{group: "System", href: rolesPath, word: "Roles", needs: backstay.ReadUsers},
+	{group: "System", href: grantsPath, word: "Grants", needs: backstay.ReadUsers},
+	{group: "System", href: "/settings/projects", word: "Projects", needs: backstay.ReadSources},
+	{group: "System", href: signInPath, word: "Sign-in providers", needs: backstay.ReadUsers},
+	{group: "System", href: auditPath, word: "Audit trail", needs: backstay.ReadAudit},
+	{group: "System", href: sinksPath, word: "Receivers of the trail", needs: backstay.ReadAudit, server: true},
+	{group: "System", href: serverPath, word: "Server", needs: backstay.ManageSystem, server: true},
+	{group: "System", href: serverBackupPath, word: "Backup of the server", needs: backstay.ManageSystem, server: true},
+}
+
+// isFor reports whether somebody finds anything on a page.
+func (p settingsPage) isFor(v *visit) bool {
+	if p.server {
+		return v.may(p.needs, backstay.System, "")
+	}
+	return p.needs == "" || v.somewhere(p.needs)
 }
 
 // settingsTabs are the settings' pages that the person finds something on, of the group that the page is of; none elsewhere.
 func (v *visit) settingsTabs() (tabs []tab) {
+	if v.who.Limited {
+		return nil // nothing is there for them but one page
+	}
 	here := ""
 	for _, p := range settingsPages {
 		if v.isAt(p.href) {
@@ -41,7 +56,7 @@ func (v *visit) settingsTabs() (tabs []tab) {
 		}
 	}
 	for _, p := range settingsPages {
-		if here != "" && p.group == here && (p.needs == "" || v.somewhere(p.needs)) {
+		if here != "" && p.group == here && p.isFor(v) {
 			tabs = append(tabs, tab{Href: p.href, Word: p.word, Current: v.isAt(p.href)})
 		}
 	}
@@ -69,7 +84,7 @@ func (s *Site) registerSettings() {
 	s.get("/settings", func(v *visit) error {
 		page := settingsIndex{frame: v.frame("Settings")}
 		for _, p := range settingsPages {
-			if p.needs != "" && !v.somewhere(p.needs) {
+			if !p.isFor(v) {
 				continue
 			}
 			if len(page.Groups) == 0 || page.Groups[len(page.Groups)-1].Title != p.group {

@@ -108,3 +108,14 @@ func (v *visit) filtered(names ...string) bool {
 	}
 	return false
 }
+
+// queryOf are the values of an address: names and values in turn, but for what is empty.
+func queryOf(pairs ...string) url.Values {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return q
+}

@@ -50,13 +50,10 @@ func (v *visit) arrive() error {
 	if v.who.Kind == backstay.ActorNobody {
 		return backstay.Errorf(backstay.SignIn, "nobody is signed in")
 	}
-	if v.r.Method == http.MethodPost {
-		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
-		if err := v.r.ParseForm(); err != nil {
-			return backstay.Errorf(backstay.Invalid, "the form can't be read: %w", err).WithHint("Go back and send it again.")
-		}
+	err := v.parse()
+	if err != nil {
+		return err
 	}
-	var err error
 	if v.desk, err = v.App.Desk(v.ctx, v.who, v.project()); err != nil {
 		return err
 	}
@@ -66,6 +63,18 @@ func (v *visit) arrive() error {
 	}
 	if v.who.Limited && !slices.ContainsFunc(setUpPages, func(p string) bool { return strings.HasPrefix(v.r.URL.Path, p) }) {
 		return errLimited
+	}
+	return nil
+}
+
+// parse reads the form that was sent, if one was.
+func (v *visit) parse() error {
+	if v.r.Method != http.MethodPost {
+		return nil
+	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if err := v.r.ParseForm(); err != nil {
+		return backstay.Errorf(backstay.Invalid, "the form can't be read: %w", err).WithHint("Go back and send it again.")
 	}
 	return nil
 }

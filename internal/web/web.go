@@ -26,14 +26,14 @@ type Options struct {
 // Site is the door. It serves HTTP.
 type Site struct {
 	Options
-	mux       *http.ServeMux
+	mux       *routes
 	templates templates
 	served    http.Handler
 }
 
 // New registers all pages.
 func New(opt Options) *Site {
-	s := &Site{Options: opt, mux: http.NewServeMux()}
+	s := &Site{Options: opt, mux: newRoutes()}
 	s.register()
 	s.served = compressed(s.mux)
 	return s
@@ -47,8 +47,28 @@ func (s *Site) register() {
 	s.registerOverview()
 	s.registerActivity()
 	s.registerSettings()
+	s.registerGate()
+	s.registerIdentities()
+	s.registerSecurity()
+	s.registerProfile()
+	s.registerSessions()
+	s.registerTokens()
+	s.registerHelp()
+	s.registerPeople()
 	s.registerGroups()
 	s.registerRestore()
+	s.registerRoles()
+	s.registerGrants()
+	s.registerProjects()
+	s.registerMembers()
+	s.registerAudit()
+	s.registerSinks()
+	s.registerChannels()
+	s.registerRules()
+	s.registerDeliveries()
+	s.registerSignInProviders()
+	s.registerServer()
+	s.registerServerBackup()
 	s.registerStorage()
 	s.registerStart()
 	s.registerPlans()

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/chromedp/cdproto/accessibility"
@@ -22,14 +21,20 @@ type stop struct {
 func (p *Page) Tab(n int) {
 	p.t.Helper()
 	for range n {
-		p.tab("Tab")
+		p.tab()
 	}
 }
 
-func (p *Page) tab(key string) stop {
+// next presses Tab and says where that leads.
+func (p *Page) next() stop {
 	p.t.Helper()
-	p.strike(key)
-	s := evaluate[stop](p, "backstayTest.stop()")
+	p.strike("Tab")
+	return evaluate[stop](p, "backstayTest.stop()")
+}
+
+func (p *Page) tab() stop {
+	p.t.Helper()
+	s := p.next()
 	if s.Same {
 		p.fail("the focus is caught in %s", s.HTML)
 	}
@@ -42,21 +47,19 @@ func (p *Page) tab(key string) stop {
 // TabTo presses Tab until the focus is on what has this accessible name, or the first whose name begins so. It looks at each stop as Tab does.
 func (p *Page) TabTo(name string) {
 	p.t.Helper()
+	visits := map[int]int{}
 	var seen []string
-	for ends := 0; ends < 2; {
-		if p.tab("Tab").End {
-			ends++
-			continue
+	for {
+		s := p.tab()
+		if visits[s.Order]++; visits[s.Order] > 2 {
+			p.fail("Tab never comes to %q, only to %q", name, seen)
 		}
-		focused := p.Focused()
-		if strings.HasPrefix(focused, plain(name)) {
+		if focused := p.Focused(); !s.End && strings.HasPrefix(focused, plain(name)) {
 			return
-		}
-		if seen = append(seen, focused); len(seen) > 1000 {
-			break
+		} else if !s.End && visits[s.Order] == 1 {
+			seen = append(seen, focused)
 		}
 	}
-	p.fail("Tab never comes to %q, only to %q", name, slices.Compact(seen))
 }
 
 // Focused is the accessible name of what has the focus, "" if nothing has.

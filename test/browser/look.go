@@ -78,18 +78,22 @@ func (p *Page) Screenshot(name string) {
 	dir, err := root()
 	p.must(err)
 	path := filepath.Join(dir, "bin", "screenshots", strings.ReplaceAll(p.t.Name(), "/", "-")+"-"+name+".png")
+	before := p.look
+	p.look.height = max(before.height, int64(evaluate[float64](p, "document.documentElement.scrollHeight"))) // what is fixed to the window's edge is at the page's
+	p.must(p.show())
 	p.must(os.MkdirAll(filepath.Dir(path), 0o755))
 	p.must(os.WriteFile(path, p.Picture(), 0o644))
+	p.look = before
+	p.must(p.show())
 	p.t.Logf("screenshot: %s", path)
 }
 
-// Picture is the whole page as a PNG.
+// Picture is what can be seen of the page, as a PNG.
 func (p *Page) Picture() []byte {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	size := evaluate[[]float64](p, "[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
-	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: new(true), Clip: &page.Viewport{Width: size[0], Height: size[1], Scale: 1}})
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{})
 	p.must(err)
 	return shot.Data
 }

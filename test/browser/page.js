@@ -81,16 +81,19 @@ const backstayTest = (() => {
 		return "";
 	}
 
-	let last = null;
-	// stop is where the focus is after a key.
-	function stop() {
+	const parts = ["date", "time", "datetime-local", "month", "week"]; // fields that have some places for the focus within
+	let last = null, repeated = 0;
+	// stop is where the focus is after a key, once the page is painted.
+	async function stop() {
+		await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 		const el = document.activeElement;
 		const end = !el || el === document.body || el === document.documentElement;
-		const same = !end && el === last;
+		repeated = !end && el === last ? repeated + 1 : 0;
+		const same = repeated > (parts.includes(el?.type) ? 6 : 0);
 		last = end ? null : el;
-		if (end) return { End: true };
+		if (end) return { End: true, Order: -1 };
 		const target = css(el).opacity === "0" || el.getBoundingClientRect().width <= 1 ? labelled(el) : el;
-		const wrong = covered(el, target) || (ringed(el) ? "" : "there is no ring of two pixels");
+		const wrong = covered(el, target) || (ringed(el) || repeated > 0 ? "" : "there is no ring of two pixels");
 		return { HTML: short(el), Wrong: wrong, Order: [...document.querySelectorAll("*")].indexOf(el), Same: same };
 	}
 
@@ -109,5 +112,76 @@ const backstayTest = (() => {
 		return `${wide} pixels of ${innerWidth}, because of ${out.map(short).join(" and ")}`;
 	}
 
-	return { middle, set, choose, stop, axe: run, sideways };
+	const shown = (el) => el.checkVisibility({ visibilityProperty: true, opacityProperty: false }) && el.getClientRects().length > 0;
+	const tiny = (el) => el.getBoundingClientRect().width <= 1 || el.getBoundingClientRect().height <= 1; // for screen readers only
+
+	// stops are the places in the order of the document where Tab has to come to: of radio buttons one of a group.
+	function stops() {
+		const all = [...document.querySelectorAll("*")], groups = new Set();
+		return all.flatMap((el, order) => {
+			if (el.tabIndex < 0 || el.disabled || !shown(el) || el.closest("[inert]") || !el.matches("a[href], button, input, select, textarea, summary, [tabindex]")) return [];
+			if (el.type === "radio") {
+				const group = el.name + [...document.forms].indexOf(el.form);
+				const on = [...document.getElementsByName(el.name)].find((r) => r.form === el.form && r.checked);
+				if (groups.has(group) || (on && on !== el)) return [];
+				groups.add(group);
+			}
+			return [{ Order: order, HTML: short(el) }];
+		});
+	}
+
+	// begin has the focus on nothing, at the beginning of the page.
+	function begin() {
+		document.body.tabIndex = -1;
+		document.body.focus({ preventScroll: true });
+		document.body.removeAttribute("tabindex");
+		last = null;
+	}
+
+	// restyle adds rules to the page as a person's own style sheet does, and takes them away again.
+	function restyle(rules) {
+		const sheet = new CSSStyleSheet();
+		sheet.replaceSync(rules);
+		document.adoptedStyleSheets = rules ? [sheet] : [];
+	}
+
+	// cut names what has text that can't be seen whole.
+	function cut() {
+		return [...document.body.querySelectorAll("*")].filter((el) => {
+			const c = css(el);
+			if (!shown(el) || tiny(el) || el.closest("thead") && tiny(el.closest("thead")) || el.closest("svg") || !el.innerText?.trim()) return false;
+			const hides = (v) => v === "hidden" || v === "clip";
+			const hidden = (hides(c.overflowX) && el.scrollWidth > el.clientWidth + 2) || (hides(c.overflowY) && el.scrollHeight > el.clientHeight + 2);
+			return hidden && c.display !== "inline";
+		}).map(short);
+	}
+
+	// small names what is too small for a finger. Links within a sentence are as high as its lines.
+	function small(least) {
+		return [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [role=button], [tabindex='0'][role=row]")].flatMap((el) => {
+			if (!shown(el) || tiny(el) && !labelled(el).matches("label")) return [];
+			const target = labelled(el);
+			if (css(target).display === "inline" && [...target.parentElement.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim())) return [];
+			const b = target.getBoundingClientRect();
+			if (b.bottom < 0) return []; // it comes by keyboard only
+			return b.width + 0.5 >= least && b.height + 0.5 >= least ? [] : [`${Math.round(b.width)} x ${Math.round(b.height)}: ${short(el)}`];
+		});
+	}
+
+	// outline is what a page is, for whom can't see it at a glance.
+	function outline() {
+		const texts = (selector) => [...document.querySelectorAll(selector)].filter(shown).map((e) => e.innerText.trim());
+		const help = document.querySelector('a[href="/help"]')?.getBoundingClientRect();
+		return { Title: document.title, Lang: document.documentElement.lang, H1: texts("h1"), Mains: texts("main").length, Navs: [...document.querySelectorAll("nav")].map((n) => n.getAttribute("aria-label") ?? ""),
+			Banner: texts("header").length, Help: help ? `${Math.round(innerWidth - help.right)} from the right, ${Math.round(help.top)} from the top` : "nowhere" };
+	}
+
+	// shifts are how far things have moved under the eyes of the person, who did nothing.
+	let shifts = 0;
+	new PerformanceObserver((list) => {
+		for (const e of list.getEntries()) if (!e.hadRecentInput) shifts += e.value;
+	}).observe({ type: "layout-shift", buffered: true });
+	const shift = () => new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(shifts))));
+
+	return { middle, set, choose, stop, axe: run, sideways, stops, begin, restyle, cut, small, outline, shift };
 })();

@@ -111,6 +111,15 @@ func (w *watch) stir() {
 	w.last = time.Now()
 }
 
+// take returns how many bytes came since it was asked last.
+func (w *watch) take() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := w.bytes
+	w.bytes = 0
+	return n
+}
+
 // still reports whether nothing was on its way for a while.
 func (w *watch) still(quiet time.Duration) bool {
 	w.mu.Lock()

@@ -273,6 +273,7 @@ func (c *Client) Page(t testing.TB, method, path string, form url.Values) Answer
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Header.Set("Accept", "text/html")
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "same-origin")

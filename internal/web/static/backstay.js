@@ -62,6 +62,11 @@
 		setTimeout(() => delete form.dataset.sent, 3000);
 	});
 
+	// What the keyboard comes to is seen whole: browsers leave alone what is in sight by a part.
+	document.addEventListener("focusin", (e) => {
+		if (e.target.matches(":focus-visible")) e.target.scrollIntoView({ block: "nearest", inline: "nearest" });
+	});
+
 	window.addEventListener("pageshow", () => {
 		document.querySelectorAll("form[data-sent]").forEach((f) => delete f.dataset.sent);
 	});

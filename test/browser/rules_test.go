@@ -1,0 +1,129 @@
+package browser_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/backstay/backstay/internal/server"
+	"github.com/backstay/backstay/internal/server/servertest"
+	"github.com/backstay/backstay/test/browser"
+	"github.com/backstay/backstay/test/browser/example"
+)
+
+// visitor is somebody who walks through a server.
+type visitor struct {
+	name     string
+	server   *servertest.Server
+	crawl    *crawl
+	cookies  []*http.Cookie // nil: nobody who is known
+	mu       sync.Mutex
+	outlines map[string]browser.Outline // of the pages, by their pattern
+}
+
+// several are the pages of which some are looked at, as things in other states look otherwise. Of all others one is.
+var several = map[string]int{"/activity/{id}": 6, "/restores/{id}": 2, "/restore/{id}": 2, "/storage/{id}": 2, "/start/{step}": 5}
+
+func TestEveryPageKeepsTheRulesForAll(t *testing.T) {
+	full, e := filled(t, func(e *example.Site) { e.Busy = true })
+	fresh, empty := servertest.Start(t, server.Options{}), servertest.Start(t, server.Options{}).Claim(t)
+	visitors := []*visitor{
+		{name: "owner", server: full, crawl: newCrawl(t, full.Owner, "/", "/runs/"+running(t, full), "/snapshots/"+e.IDs["/snapshots"][0]+"/compare?with="+e.IDs["/snapshots"][2]), cookies: full.Owner.Cookies(t)},
+		{name: "stranger", server: full, crawl: newCrawl(t, full.Client(t), "/")},
+		{name: "first", server: fresh, crawl: newCrawl(t, fresh.Client(t), "/")},
+		{name: "beginner", server: empty, crawl: newCrawl(t, empty.Owner, "/", "/start"), cookies: empty.Owner.Cookies(t)},
+	}
+	for _, path := range visitors[0].crawl.paths {
+		var seen []string
+		for _, v := range visitors {
+			if pages := v.crawl.pages[path]; len(pages) > 0 {
+				seen = append(seen, v.name+" "+pages[0])
+			} else if v.crawl.other[path] {
+				seen = append(seen, v.name+" gets what is no page")
+			}
+		}
+		if len(seen) == 0 {
+			t.Errorf("no page leads to %s", path)
+		}
+		t.Logf("%-40s %s", path, strings.Join(seen, ", "))
+	}
+	for _, v := range visitors {
+		v.outlines = map[string]browser.Outline{}
+		t.Run(v.name, v.look)
+		v.compare(t)
+	}
+}
+
+// look holds the rules against the pages.
+func (v *visitor) look(t *testing.T) {
+	for _, pattern := range slices.Sorted(maps.Keys(v.crawl.pages)) {
+		addresses := v.crawl.pages[pattern]
+		for i, address := range addresses[:min(len(addresses), max(1, several[pattern]))] {
+			t.Run(fmt.Sprintf("%s %d", strings.ReplaceAll(pattern, "/", " "), i+1), func(t *testing.T) {
+				t.Parallel()
+				p := browser.Start(t, v.server.URL)
+				p.SignIn(v.cookies)
+				p.Open(address)
+				v.note(pattern, p.Outline())
+				p.Everywhere(states(p)...)
+				p.Open(address)
+				p.Reflow()
+				p.Fingers()
+				p.Size(320, 800)
+				p.Walk()
+				p.Theme("dark")
+				p.Screenshot("320-dark")
+				p.Size(1280, 800)
+				p.Theme("light")
+				p.Walk()
+				p.Screenshot("1280-light")
+			})
+		}
+	}
+}
+
+// states are what the page can be brought to: all that can be opened is, and each form is sent with nothing in it.
+func states(p *browser.Page) (all []browser.State) {
+	const closed = `document.querySelectorAll("main details:not([open])")`
+	if p.Evaluate(closed+".length > 0") == "true" {
+		all = append(all, browser.State{Name: "opened", Enter: func(p *browser.Page) { p.Evaluate(closed + ".forEach((d) => { d.open = true })") }})
+	}
+	const form = `document.querySelector("main form[novalidate]:has([required])")`
+	if p.Evaluate(form+" !== null") == "true" {
+		all = append(all, browser.State{Name: "refused", Enter: func(p *browser.Page) {
+			p.Evaluate(form + `.querySelectorAll("input:not([type=hidden], [type=radio], [type=checkbox]), textarea").forEach((f) => { f.value = "" })`)
+			p.Evaluate(form + ".requestSubmit()")
+			p.WaitText("needs a change")
+			p.WaitStill()
+		}})
+	}
+	return all
+}
+
+func (v *visitor) note(pattern string, o browser.Outline) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.outlines[pattern] = o
+}
+
+// compare holds the pages against one another.
+func (v *visitor) compare(t *testing.T) {
+	titles, help := map[string]string{}, map[string][]string{}
+	for pattern, o := range v.outlines {
+		if other := titles[o.Title]; other != "" {
+			t.Errorf("%s: %s and %s are both called %q", v.name, pattern, other, o.Title)
+		}
+		titles[o.Title] = pattern
+		help[o.Help] = append(help[o.Help], pattern)
+		if len(o.H1) != 1 || o.H1[0] == "" || o.Lang == "" || o.Mains != 1 || o.Banner < 1 || v.cookies != nil && !slices.Contains(o.Navs, "Main") {
+			t.Errorf("%s: the outline of %s is %+v", v.name, pattern, o)
+		}
+	}
+	if len(help) > 1 || len(help["nowhere"]) > 0 {
+		t.Errorf("%s: the way to help is in several places: %q", v.name, help)
+	}
+}
