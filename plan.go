@@ -1,7 +1,9 @@
 package backstay
 
 import (
+	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/backstay/backstay/retention"
@@ -53,11 +55,47 @@ func (p Plan) Check() error {
 			return Errorf(Invalid, "plan %q names one of its %s twice", p.Name, name).OnField(name)
 		}
 	}
+	if err := p.checkChoices(); err != nil {
+		return err
+	}
 	if err := p.Schedule.Check(); err != nil {
 		return Errorf(Invalid, "schedule of plan %q: %w", p.Name, err).OnField("schedule")
 	}
 	if err := p.FullSchedule.Check(); err != nil {
 		return Errorf(Invalid, "schedule of full backups of plan %q: %w", p.Name, err).OnField("full_schedule")
+	}
+	return nil
+}
+
+// PlanTypes are how much a backup reads.
+var PlanTypes = []string{"full", "incremental", "differential"}
+
+// checkChoices says which field holds what none of its choices is. Nothing is the usual choice.
+func (p Plan) checkChoices() error {
+	for _, c := range []struct {
+		field, value string
+		choices      []string
+	}{
+		{"type", p.Type, PlanTypes},
+		{"compression", p.Compression, []string{"off", "auto", "max"}},
+		{"slow", p.Slow, []string{"wait", "drop"}},
+		{"verify", p.Verify, []string{"none", "structure", "sample", "full"}},
+	} {
+		if c.value != "" && !slices.Contains(c.choices, c.value) {
+			return Errorf(Invalid, "%s of plan %q is none of %s", c.field, p.Name, strings.Join(c.choices, ", ")).OnField(c.field)
+		}
+	}
+	for _, c := range []struct {
+		field           string
+		value, min, max int
+	}{{"retries", p.Retries, 0, 20}, {"timeout_minutes", p.TimeoutMin, 0, math.MaxInt}, {"priority", p.Priority, -10, 10}} {
+		switch {
+		case c.value >= c.min && c.value <= c.max:
+		case c.max == math.MaxInt:
+			return Errorf(Invalid, "a number of %d or more is needed", c.min).OnField(c.field)
+		default:
+			return Errorf(Invalid, "a number from %d to %d is needed", c.min, c.max).OnField(c.field)
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/db"
@@ -14,6 +15,7 @@ type Desk struct {
 	Projects     []backstay.Project // that the person may see; at most 100
 	Alerts       int                // that are open
 	Running      int                // runs
+	Ends         time.Time          // the session, if nobody uses it from now on; zero for a program's
 }
 
 // Desk tells what stands around the pages of a person. With a project the counts are of it alone. It works while a second factor is still
@@ -28,6 +30,9 @@ func (a *App) Desk(ctx context.Context, who backstay.Actor, project string) (d D
 			return err
 		}
 		d.Installation = set.Name
+		if d.Ends, err = t.sessionEnd(set); err != nil {
+			return err
+		}
 		if d.User, err = db.Find[backstay.User](ctx, t.tx, who.User); err != nil || who.Limited {
 			return err
 		}
@@ -43,6 +48,18 @@ func (a *App) Desk(ctx context.Context, who backstay.Actor, project string) (d D
 		return err
 	})
 	return d, err
+}
+
+// sessionEnd is when the actor's session ends unless somebody uses it again.
+func (t *task) sessionEnd(set backstay.Settings) (end time.Time, err error) {
+	if t.who.Session == "" {
+		return end, nil
+	}
+	s, err := db.Find[backstay.Session](t.ctx, t.tx, t.who.Session)
+	if end = s.LastUsedAt.Add(set.SessionIdle.Duration()); s.ExpiresAt.Before(end) {
+		end = s.ExpiresAt
+	}
+	return end, err
 }
 
 // number counts what the actor may see of what meets a condition.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/backstay/backstay"
@@ -315,6 +316,9 @@ func (a *App) StartPlan(ctx context.Context, who backstay.Actor, id string, now 
 		}
 		run = a.runOf(p, who, "person")
 		if now.Type != "" {
+			if !slices.Contains(backstay.PlanTypes, now.Type) {
+				return backstay.Errorf(backstay.Invalid, "a backup is one of %s", strings.Join(backstay.PlanTypes, ", ")).OnField("type")
+			}
 			run.Type = now.Type
 		}
 		if run.Modules, err = some(p.Modules, now.Modules, "modules"); err != nil {

@@ -118,6 +118,9 @@ func (a *App) RunLines(ctx context.Context, who backstay.Actor, id string, after
 
 // StartVerification begins a verification of repositories.
 func (a *App) StartVerification(ctx context.Context, who backstay.Actor, repository, level string) (run backstay.Run, err error) {
+	if !slices.Contains([]string{"", "structure", "sample", "full"}, level) {
+		return run, backstay.Errorf(backstay.Invalid, "there is no verification of the level %q", level).WithHint("It is structure, sample or full.").OnField("level")
+	}
 	return a.startOn(ctx, who, repository, backstay.StartVerification, backstay.Run{Kind: backstay.RunVerification, Options: backstay.RunOptions{Level: level}})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/db"
 	"github.com/backstay/backstay/internal/secret"
+	"github.com/backstay/backstay/settings"
 	"github.com/backstay/backstay/source"
 )
 
@@ -19,32 +20,11 @@ func (a *App) sources() *Noun[backstay.Source, *backstay.Source] {
 			if err := s.Check(); err != nil {
 				return err
 			}
-			s.Local = backstay.Decide(t.who, backstay.ManageSources, backstay.Everywhere, "").Allowed
-			if before != nil {
-				s.Local = stillLocal(before.Local, s.Local, before.Kind != s.Kind, before.Settings, s.Settings)
-			}
-			if a.readsThisMachine(s.Kind) && !s.Local {
-				return backstay.Errorf(backstay.Denied, "only administrators of the server can back up its own files").WithHint("Choose a folder on a server instead, or ask an administrator.").OnField("kind")
-			}
-			old, err := a.hidden(sourcePlace(s.ID), s.Sealed)
+			p, fields, old, err := t.checkedSource(s, before)
 			if err != nil {
 				return err
 			}
-			if before != nil && (before.Kind != s.Kind || before.Settings["location"] != s.Settings["location"]) {
-				if err := givenAgain(old, s.Settings); err != nil {
-					return err
-				}
-			}
-			g, err := t.guard(s.Local)
-			if err != nil {
-				return err
-			}
-			all := join(s.Settings, old)
-			maps.Copy(all, s.Settings) // what is given now wins over what was hidden
-			fields, err := a.Places.CheckSource(Place{Kind: s.Kind, Settings: all, Guard: g})
-			if err != nil {
-				return wrongSetting(err)
-			}
+			s.Local = p.Guard == nil
 			s.Settings, s.Sealed, err = a.split(fields, s.Settings, old, sourcePlace(s.ID))
 			return err
 		},
@@ -55,6 +35,36 @@ func (a *App) sources() *Noun[backstay.Source, *backstay.Source] {
 			}
 		},
 	}
+}
+
+// checkedSource returns where a source is that is to be saved, the fields of its kind and the secrets it had before, or what is wrong with it.
+func (t *task) checkedSource(s, before *backstay.Source) (p Place, fields []settings.Field, old map[string]string, err error) {
+	local := backstay.Decide(t.who, backstay.ManageSources, backstay.Everywhere, "").Allowed
+	if before != nil {
+		local = stillLocal(before.Local, local, before.Kind != s.Kind, before.Settings, s.Settings)
+	}
+	if t.app.readsThisMachine(s.Kind) && !local {
+		return p, nil, nil, backstay.Errorf(backstay.Denied, "only administrators of the server can back up its own files").WithHint("Choose a folder on a server instead, or ask an administrator.").OnField("kind")
+	}
+	if old, err = t.app.hidden(sourcePlace(s.ID), s.Sealed); err != nil {
+		return p, nil, nil, err
+	}
+	if before != nil && (before.Kind != s.Kind || before.Settings["location"] != s.Settings["location"]) {
+		if err := givenAgain(old, s.Settings); err != nil {
+			return p, nil, nil, err
+		}
+	}
+	g, err := t.guard(local)
+	if err != nil {
+		return p, nil, nil, err
+	}
+	all := join(s.Settings, old)
+	maps.Copy(all, s.Settings) // what is given now wins over what was hidden
+	p = Place{Kind: s.Kind, Settings: all, Guard: g}
+	if fields, err = t.app.Places.CheckSource(p); err != nil {
+		return p, nil, nil, wrongSetting(err)
+	}
+	return p, fields, old, nil
 }
 
 func (a *App) readsThisMachine(kind string) bool {
@@ -127,6 +137,35 @@ func (a *App) TestSource(ctx context.Context, who backstay.Actor, id string) (fo
 			return err
 		}
 		_, p, err = t.placeOfSource(id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if found, err = a.firstEntries(ctx, p); err != nil {
+		return nil, storageError(err)
+	}
+	return found, nil
+}
+
+// TestSourceDraft is TestSource for what is not saved. With the id of a source it is how that one would be: the secrets that are left out are
+// those that it has.
+func (a *App) TestSourceDraft(ctx context.Context, who backstay.Actor, s backstay.Source) (found []string, err error) {
+	var p Place
+	err = a.look(ctx, who, "source.tested", func(t *task) error {
+		var before *backstay.Source
+		scope, owner := backstay.ProjectScope(s.Project), ""
+		if s.Sealed = ""; s.ID != "" {
+			old, err := a.Sources.find(t, s.ID)
+			if err != nil {
+				return err
+			}
+			before, s.Sealed, scope, owner = &old, old.Sealed, old.Scope, old.Owner
+		}
+		if err := t.allow(backstay.ManageSources, scope, owner); err != nil {
+			return err
+		}
+		p, _, _, err = t.checkedSource(&s, before)
 		return err
 	})
 	if err != nil {

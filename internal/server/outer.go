@@ -134,5 +134,10 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Flush is for what compresses, which asks no http.ResponseController: without it short events would wait for others.
+func (r *recorder) Flush() {
+	_ = http.NewResponseController(r.ResponseWriter).Flush() // who asked may have gone
+}
+
 // Unwrap lets http.ResponseController find what streams need.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -28,6 +28,7 @@ type auditPage struct {
 	Verdict *notice
 	Head    string // signed, to be kept elsewhere
 	Filters []*field
+	Asked   bool // for some events only
 	Keep    []sent
 	Several []tab // people who are called as was asked for
 	Table   table
@@ -48,6 +49,7 @@ var auditResults = []choice{{Title: "Any"}, {Value: "allowed", Title: "Done"}, {
 // showAudit shows the events that the address asks for; after a verification with what it found.
 func (v *visit) showAudit(verdict *notice, head string) error {
 	page := auditPage{frame: v.frame("Audit trail"), Tabs: v.settingsTabs(), Verdict: verdict, Head: head}
+	page.Asked = v.filtered("who", "actor", "action", "result", "object", "since", "until")
 	q, err := v.auditQuery(&page)
 	if err != nil {
 		return err
@@ -159,6 +161,8 @@ func actionWords(action string) string {
 		words = verb
 	case "config":
 		words = "settings " + verb
+	case "user":
+		words = "person " + verb
 	}
 	return upper(strings.ReplaceAll(words, "-", " "))
 }
@@ -179,6 +183,9 @@ func actorWords(e backstay.AuditEvent) string {
 // thingWords is what something was done to.
 func thingWords(e backstay.AuditEvent) string {
 	kind := upper(strings.ReplaceAll(e.Object, "-", " "))
+	if e.Object == "user" {
+		kind = "Person"
+	}
 	if e.Name == "" {
 		return kind
 	}
@@ -239,6 +246,9 @@ func auditEvent(v *visit) error {
 	if page.Changes, page.Same, err = changesOf(e.Before, e.After); err != nil {
 		return err
 	}
+	n := v.names()
+	n.inWords(page.Changes)
+	n.inWords(page.Same)
 	if e.ObjectID != "" {
 		page.Acts = append(page.Acts, act{Word: "All events of this thing", Icon: "report", Href: address(auditPath, queryOf("object", e.ObjectID))})
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/backstay/backstay"
 )
 
 // fieldChange is one field of a thing before and after something was done to it.
@@ -17,8 +19,8 @@ type fieldChange struct {
 	Was, Is       bool // it was there before, and is there after
 }
 
-// unremarkable are fields that change with every change.
-var unremarkable = []string{"updated_at", "version"}
+// unremarkable are fields that every thing has, and that the event tells otherwise.
+var unremarkable = []string{"id", "created_at", "updated_at", "version"}
 
 // changesOf compares a thing before and after, field by field: what changed, and what stayed the same. Secrets are in neither.
 func changesOf(before, after json.RawMessage) (changed, same []fieldChange, err error) {
@@ -112,4 +114,33 @@ func textOf(x any) string {
 func indented(v any) (string, error) {
 	text, err := json.MarshalIndent(v, "", "  ")
 	return string(text), err
+}
+
+// inWords adds to ids in fields that people have to understand what they stand for.
+func (n *names) inWords(changes []fieldChange) {
+	for i, c := range changes {
+		word := func(value string) string {
+			switch {
+			case value == "":
+			case c.Field == "scope" || c.Field == "within":
+				return n.place(backstay.Scope(value)) + " (" + value + ")"
+			case c.Field == "role":
+				return n.role(backstay.RoleName(value))
+			case c.Field == "subject" || c.Field == "user" || c.Field == "owner":
+				return n.subjectOf(changes, value)
+			}
+			return value
+		}
+		changes[i].Before, changes[i].After = word(c.Before), word(c.After)
+	}
+}
+
+// subjectOf is who an id in a change stands for: a group where the change says so.
+func (n *names) subjectOf(changes []fieldChange, id string) string {
+	for _, c := range changes {
+		if c.Field == "subject kind" && (c.Before == string(backstay.SubjectGroup) || c.After == string(backstay.SubjectGroup)) {
+			return n.group(id) + " (" + id + ")"
+		}
+	}
+	return n.person(id) + " (" + id + ")"
 }

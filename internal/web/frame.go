@@ -31,6 +31,7 @@ type frame struct {
 	Limited      bool   // nothing is there for them but setting up a second factor
 	Version      string
 	KeysOff      bool // shortcuts of one key are
+	Left         int  // seconds, after which the session ends if nobody uses it; 0 for never
 }
 
 // navEntry is one entry of the navigation.
@@ -75,6 +76,9 @@ func (v *visit) frame(title string) frame {
 	}
 	if _, err := v.r.Cookie(pausedCookie); err == nil {
 		f.Live = false
+	}
+	if !v.desk.Ends.IsZero() {
+		f.Left = max(1, int(v.desk.Ends.Sub(v.App.Clock.Now()).Seconds()))
 	}
 	f.Nav, f.InSettings = v.nav(), v.r.URL.Path == "/settings" || strings.HasPrefix(v.r.URL.Path, "/settings/")
 	v.frameProjects(&f)

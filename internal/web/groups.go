@@ -3,7 +3,6 @@ package web
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/app"
@@ -53,12 +52,8 @@ func groupParts(v *visit, g *backstay.Group) ([]thingPart, error) {
 		rights.Acts = []act{{Word: "Give a right", Icon: "plus", Href: grantsPath + "/new?subject_kind=group&subject=" + g.ID}}
 	}
 	may := v.may(backstay.ManageUsers, backstay.System, "")
-	first := min(max(0, v.number("from", 0)), len(g.Members))
-	last := min(first+pageSize, len(g.Members))
-	in := table{Label: "People in the group", Columns: []column{{Title: "Name"}}, Empty: &empty{Title: "Nobody is in it", Text: "Search for people below to add them."}}
-	if last < len(g.Members) {
-		in.Next = v.with("from", strconv.Itoa(last))
-	}
+	first, last, next := v.pageOf(len(g.Members))
+	in := table{Label: "People in the group", Columns: []column{{Title: "Name"}}, Next: next, Empty: &empty{Title: "Nobody is in it", Text: "Search for people below to add them."}}
 	names := v.names()
 	for _, id := range g.Members[first:last] {
 		r := row{Name: names.person(id), Href: peoplePath + "/" + id}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/gzhttp"
+
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/door"
 )
@@ -82,7 +84,8 @@ func (v *visit) liveStream(serve func(*liveStream) error) error {
 func (v *visit) newLiveStream() *liveStream {
 	h := v.w.Header()
 	h.Set("Content-Type", eventsType)
-	h.Set("X-Accel-Buffering", "no") // proxies pass each event on at once
+	h.Set(gzhttp.HeaderNoCompression, "1") // or short events wait for others; it does not go out
+	h.Set("X-Accel-Buffering", "no")       // proxies pass each event on at once
 	now := v.App.Clock.Now()
 	return &liveStream{v: v, out: http.NewResponseController(v.w), begun: now}
 }

@@ -28,7 +28,9 @@ func membersPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page.Table = *v.grantsTable(here)
+	first, last, next := v.pageOf(len(here))
+	page.Table = *v.grantsTable(here[first:last])
+	page.Table.Next = next
 	page.Table.Empty = &empty{Icon: "people", Title: "Nobody yet", Text: "No right that you may see holds in this project.", Acts: page.Acts}
 	return v.show("list", page)
 }

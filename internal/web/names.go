@@ -13,7 +13,13 @@ type names struct {
 	known map[string]string // by kind and id
 }
 
-func (v *visit) names() *names { return &names{v, map[string]string{}} }
+// names are those of this visit.
+func (v *visit) names() *names {
+	if v.called == nil {
+		v.called = &names{v, map[string]string{}}
+	}
+	return v.called
+}
 
 // once looks a name up unless it was before.
 func (n *names) once(kind, id string, look func() string) string {

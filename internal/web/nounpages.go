@@ -309,6 +309,9 @@ func (n nounPages[T, P]) showForm(v *visit, status int, x P, f *form) error {
 	heading := "Add a " + n.one
 	if x.Base().ID != "" {
 		heading = "Change " + n.row(v, x).Name
+		if n.first != "" {
+			heading = "Change the " + n.one
+		}
 	}
 	return v.answer(status, "edit", editPage{frame: v.frame(heading), Heading: heading, Lead: n.lead, Back: tab{Href: n.path, Word: upper(n.many)}, Form: f})
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -133,5 +134,31 @@ func TestHelpIsThereForEverybody(t *testing.T) {
 		}
 		send(t, c, "/help/keys", nil)
 		hasNot(t, page(t, c, "/help"), `data-keys="off"`)
+	})
+}
+
+func TestAPageKnowsForHowLongTheSessionIsGood(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		left := func(idle, most int) int {
+			s.Owner.Patch(t, "/settings", map[string]any{"session_idle_minutes": idle, "session_max_minutes": most}, nil)
+			c := s.Client(t)
+			send(t, c, "/sign-in", url.Values{"email": {"ada@example.org"}, "password": {servertest.Password}})
+			found := regexp.MustCompile(`data-left="(\d+)"`).FindStringSubmatch(page(t, c, "/settings/profile"))
+			if found == nil {
+				t.Fatal("the page says nothing")
+			}
+			n, err := strconv.Atoi(found[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		if n := left(60, 600); n > 3600 || n < 3500 {
+			t.Errorf("with an hour of doing nothing allowed it is good for %d s", n)
+		}
+		if n := left(60, 30); n > 1800 || n < 1700 {
+			t.Errorf("with half an hour in all it is good for %d s", n)
+		}
+		hasNot(t, page(t, s.Client(t), "/sign-in"), "data-left")
 	})
 }

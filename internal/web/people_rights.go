@@ -139,7 +139,7 @@ func rightsLead(place, name string, e app.Explained) string {
 		}
 	}
 	no := append(by[app.AnswerNo], by[app.AnswerDenied]...)
-	text := place + ": " + name + " can do nothing of what matters most."
+	text := place + ": " + name + " can see, restore and change nothing of what is backed up here."
 	if yes := by[app.AnswerYes]; len(yes) > 0 {
 		text = place + ": " + name + " can " + wordList(yes, "and") + "."
 	}

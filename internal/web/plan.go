@@ -77,7 +77,7 @@ func planFacts(v *visit, p *backstay.Plan) ([]fact, error) {
 	if len(p.Modules) > 0 {
 		facts = append(facts, fact{Name: "Only", Text: some(aboutPlans{names: names}.called(p.Modules), 20)})
 	}
-	facts = append(facts, fact{Name: "To", Text: links("/storage/repositories/", p.Repositories, names)}, fact{Name: "Keeps", Text: policyText(p.Retention)},
+	facts = append(facts, fact{Name: "To", Text: links("/repositories/", p.Repositories, names)}, fact{Name: "Keeps", Text: policyText(p.Retention)},
 		fact{Name: "Type", Text: upper(p.Type)}, fact{Name: "Verifies", Text: upper(p.Verify)})
 	if p.FullSchedule.Every != "" {
 		facts = append(facts, fact{Name: "Full ones", Text: upper(p.FullSchedule.String())})

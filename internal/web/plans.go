@@ -14,6 +14,7 @@ func (s *Site) registerPlans() {
 	s.get("/plans/new", (*visit).newPlan)
 	s.post("/plans", (*visit).addPlan)
 	s.post("/plans/schedule-words", (*visit).scheduleFragment)
+	s.post("/plans/retention-words", (*visit).retentionFragment)
 	s.get("/plans/{id}", (*visit).plan)
 	s.get("/plans/{id}/edit", (*visit).editPlan)
 	s.post("/plans/{id}/edit", (*visit).changePlan)
@@ -46,7 +47,9 @@ func (v *visit) plans() error {
 	if v.somewhere(backstay.ManagePlans) {
 		page.Acts = []act{{Word: "Add a plan", Icon: "plus", Href: "/plans/new", Tone: "primary"}}
 	}
-	page.Table = table{Label: "Plans", Next: v.nextPage(next), Columns: []column{v.sortable("Plan", "name"), {Title: "State"}, {Title: "When", Drop: true}, v.sortable("Next start", "next_at"), {Title: "Last backup"}}}
+	page.Table = *v.planTable("Plans")
+	page.Table.Next = v.nextPage(next)
+	page.Table.Columns[0], page.Table.Columns[3] = v.sortable("Plan", "name"), v.sortable("Next start", "next_at")
 	for _, p := range plans {
 		page.Table.Rows = append(page.Table.Rows, v.planRow(p, known))
 	}
@@ -103,6 +106,11 @@ func (v *visit) lookUpPlans(plans []backstay.Plan) (a aboutPlans, err error) {
 	}
 	a.names, err = v.App.Names(v.ctx, v.who, named)
 	return a, err
+}
+
+// planTable is a table of plans without its rows.
+func (v *visit) planTable(label string) *table {
+	return &table{Label: label, Columns: []column{{Title: "Plan"}, {Title: "State"}, {Title: "When", Drop: true}, {Title: "Next start"}, {Title: "Last backup"}}}
 }
 
 func (v *visit) planRow(p backstay.Plan, known aboutPlans) row {

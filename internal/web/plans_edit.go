@@ -29,7 +29,6 @@ type planForm struct {
 	Active     *field
 	When, Full *scheduleFields
 	Keep       *retentionFields
-	id         string
 }
 
 // suggested is what suits most people.
@@ -41,8 +40,9 @@ func (v *visit) suggested(project string) backstay.Plan {
 
 // planForm makes the form of a plan; of a new one if it has no id.
 func (v *visit) planForm(p backstay.Plan) (f planForm, err error) {
-	f = planForm{id: p.ID, When: newScheduleFields("schedule", p.Schedule, v.zone.String()), Full: newScheduleFields("full_schedule", p.FullSchedule, v.zone.String()), Keep: newRetentionFields("retention", p.Retention),
+	f = planForm{When: newScheduleFields("schedule", p.Schedule, v.zone.String()), Full: newScheduleFields("full_schedule", p.FullSchedule, v.zone.String()), Keep: newRetentionFields("retention", p.Retention),
 		Active: &field{Name: "active", Title: "Active: it is started by its schedule", Kind: switchField, Value: strconv.FormatBool(p.Active)}}
+	f.When.Plan, f.Full.Plan, f.Keep.Plan = p.ID, p.ID, p.ID
 	if f.What, err = v.planWhat(p); err != nil {
 		return f, err
 	}
@@ -143,8 +143,9 @@ func (f planForm) FullOpen() bool { return f.Full.Rhythm.Value != byHand }
 
 // say has the form say what was entered in words.
 func (f *planForm) say(v *visit) {
-	f.When.say(v, f.id)
-	f.Full.say(v, f.id)
+	f.When.say(v)
+	f.Full.say(v)
+	f.Keep.say(v, f.When)
 }
 
 // json is what was entered, as the use cases take it.

@@ -15,6 +15,8 @@ type retentionFields struct {
 	Counts []*field // of the newest of each day, week and so on
 	Within []*field // all, or the newest of each day and so on, that are younger than this
 	Tags   *field
+	Plan   string         // the id of the plan that it is of; "" of a new one
+	Said   *retentionSaid // nil until say
 }
 
 var countRules = []struct{ name, title, help string }{

@@ -120,7 +120,7 @@ func ruleFields(v *visit, r *backstay.NotificationRule) ([]group, error) {
 		who = slices.Insert(who, 0, v.homeField(backstay.ManageChannels))
 	}
 	what := []*field{
-		{Name: "events", Title: "Of what", Kind: checksField, Choices: toldEvents, Values: r.Events},
+		{Name: "events", Title: "Events", Kind: checksField, Choices: toldEvents, Values: r.Events},
 		{Name: "min_severity", Title: "How much it has to matter", Kind: selectField, Choices: ruleSeverities, Value: string(r.MinSeverity), Wide: true},
 	}
 	for _, e := range r.Events { // one that was set by a program stays
@@ -128,7 +128,7 @@ func ruleFields(v *visit, r *backstay.NotificationRule) ([]group, error) {
 			what[0].Choices = append(slices.Clone(what[0].Choices), choice{Value: e, Title: e})
 		}
 	}
-	return []group{{Title: "Who is told", Fields: who}, {Title: "Of what", Fields: what}, {Title: "When", Fields: v.ruleTimes(r)}}, nil
+	return []group{{Title: "Who is told", Fields: who}, {Title: "What about", Fields: what}, {Title: "When", Fields: v.ruleTimes(r)}}, nil
 }
 
 // ruleTimes are the fields of quiet hours, of digests and of reminders.

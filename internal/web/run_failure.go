@@ -159,7 +159,7 @@ func (v *visit) cure(r backstay.Run, e doctor.Entry) *act {
 }
 
 var cureWords = map[doctor.Do]string{
-	doctor.EditStorage: "Look at the repository and its storage", doctor.TestStorage: "Test the storage", doctor.EnterPassword: "Look at the repository",
+	doctor.EditStorage: "Look at the repository", doctor.TestStorage: "Test the storage", doctor.EnterPassword: "Look at the repository",
 	doctor.ShowLocks: "Look at the locks", doctor.Unlock: "Look at the locks", doctor.Check: "Verify the repository", doctor.RepairIndex: "Look at the repository",
 	doctor.FreeSpace: "Free space in the repository", doctor.EditSource: "Look at the source", doctor.EditPlan: "Look at the plan",
 }
@@ -190,6 +190,8 @@ func pathOf(object, id string) string {
 		return "/storage/" + id
 	case "restore":
 		return "/restores/" + id
+	case "snapshot":
+		return "/snapshots/" + id
 	case "run":
 		return "/activity/" + id
 	}

@@ -74,14 +74,14 @@ func (v *visit) runLead(r backstay.Run, m *meter, again *backstay.Run) html {
 		case r.Cancel:
 			return "Somebody asked for its end. It stops within seconds."
 		case r.Figures.Lost > 0:
-			return html(counted(r.Figures.Lost, "file", "files") + " could not be read so far. The log names them with the reason.")
+			return html(counted(r.Figures.Lost, "file", "files") + " could not be read so far. The log says which, and why.")
 		case m != nil && !m.done.IsZero():
 			return "Nothing needs your attention. It should be done at about " + v.clockTime(m.done) + "."
 		}
 		return "Nothing needs your attention."
 	case backstay.Warned:
 		if r.Figures.Lost > 0 {
-			return html(counted(r.Figures.Lost, "file", "files")+" could not be read; the log names them with the reason. Everything else is done. ") + took + "."
+			return html(counted(r.Figures.Lost, "file", "files")+" could not be read; the log says which, and why. Everything else is done. ") + took + "."
 		}
 		return "It is done, but something beside it went wrong. " + took + "."
 	case backstay.RunFailed, backstay.RanPartly:

@@ -26,6 +26,7 @@ type scheduleFields struct {
 	CatchUp  *field
 	From, To *field
 	Jitter   *field
+	Plan     string // the id of the plan that it is of; "" of a new one
 	Said     scheduleSaid
 }
 
@@ -190,14 +191,14 @@ type scheduleSaid struct {
 	Problem string
 }
 
-// say says what was entered. The id is that of the plan, "" of a new one.
-func (w *scheduleFields) say(v *visit, id string) {
+// say says what was entered.
+func (w *scheduleFields) say(v *visit) {
 	s, ok := w.schedule()
 	if !ok {
 		w.Said.Problem = w.Days.Error
 		return
 	}
-	w.Said = v.sayPlanned(s, id)
+	w.Said = v.sayPlanned(s, w.Plan)
 }
 
 // sayPlanned says a schedule in words, with its next three starts.
@@ -233,13 +234,14 @@ func (v *visit) scheduleFragment() error {
 	name := v.query("name")
 	w := newScheduleFields(name, schedule.Schedule{}, v.zone.String())
 	(&form{Groups: []group{{Fields: w.fields()}}}).read(v.r)
-	w.say(v, v.query("plan"))
-	return v.piece("schedule-said", w.Said)
+	w.Plan = v.query("plan")
+	w.say(v)
+	return v.piece("plan-edit", "schedule-said", w.Said)
 }
 
 // piece answers with a part of a page.
-func (v *visit) piece(part string, data any) error {
-	text, err := v.templates.part("plan-edit", part, data)
+func (v *visit) piece(page, part string, data any) error {
+	text, err := v.templates.part(page, part, data)
 	if err != nil {
 		return err
 	}

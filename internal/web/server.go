@@ -34,7 +34,11 @@ func (v *visit) showServer(status int, note *notice) error {
 	if v.may(backstay.ManageSystem, backstay.System, "") {
 		page.Acts = []act{{Word: "Change", Icon: "edit", Href: serverPath + "/edit", Tone: "primary"}}
 	}
-	page.Parts = []thingPart{{Title: "How it is reached", Facts: []fact{{Name: "Name", Text: set.Name}, {Name: "Address", Text: v.addressOf(set)}, {Name: "Version", Text: v.Version}}},
+	reached := []fact{{Name: "Name", Text: set.Name}, {Name: "Address", Text: v.addressOf(set)}}
+	if v.Version != "" {
+		reached = append(reached, fact{Name: "Version", Text: v.Version})
+	}
+	page.Parts = []thingPart{{Title: "How it is reached", Facts: reached},
 		{Title: "Signing in", Facts: v.signInFacts(set)},
 		{Title: "What it may do", Facts: []fact{yesNo("Storages and channels in private networks", set.PrivateNetworks), yesNo("Plans run commands on this machine", set.Hooks),
 			{Name: "Records of runs are kept", Text: counted(set.KeepRunsDays, "day", "days")}}}}

@@ -31,9 +31,9 @@ var settingsPages = []settingsPage{
 	{group: "System", href: "/settings/projects", word: "Projects", needs: backstay.ReadSources},
 	{group: "System", href: signInPath, word: "Sign-in providers", needs: backstay.ReadUsers},
 	{group: "System", href: auditPath, word: "Audit trail", needs: backstay.ReadAudit},
-	{group: "System", href: sinksPath, word: "Receivers of the trail", needs: backstay.ReadAudit, server: true},
+	{group: "System", href: sinksPath, word: "Trail receivers", needs: backstay.ReadAudit, server: true},
 	{group: "System", href: serverPath, word: "Server", needs: backstay.ManageSystem, server: true},
-	{group: "System", href: serverBackupPath, word: "Backup of the server", needs: backstay.ManageSystem, server: true},
+	{group: "System", href: serverBackupPath, word: "Server backup", needs: backstay.ManageSystem, server: true},
 }
 
 // isFor reports whether somebody finds anything on a page.

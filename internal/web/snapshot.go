@@ -2,11 +2,13 @@ package web
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/backstay/backstay"
 	"github.com/backstay/backstay/internal/app"
+	"github.com/backstay/backstay/retention"
 )
 
 // snapshotPage is the page of a snapshot.
@@ -22,15 +24,12 @@ type snapshotPage struct {
 	ID        string
 	Facts     []fact
 	Paths     []string
-	Tags      []tagShown
-	MayTag    bool
+	Tags      []string
+	Tag       *form // to add one; nil for who may not
 	Copies    table
 	Others    *field // to compare with
 	MayBrowse bool
 }
-
-// tagShown is a tag of a snapshot, and how the page names it to those who take it away.
-type tagShown struct{ Text string }
 
 var levels = []choice{{Value: "structure", Title: "Structure", Help: "That all is there. Takes seconds"}, {Value: "sample", Title: "A sample of the data", Help: "Some of the data, another part each time"},
 	{Value: "full", Title: "All data", Help: "Every byte. May take hours"}}
@@ -41,6 +40,15 @@ func (v *visit) snapshot() error {
 	if err != nil {
 		return err
 	}
+	return v.showSnapshot(http.StatusOK, s, tagForm(s))
+}
+
+// tagForm is the form that adds a tag to a snapshot.
+func tagForm(s backstay.Snapshot) *form {
+	return newForm("/snapshots/"+s.ID+"/tags", "Add", "", &field{Name: "add", Title: "New tag", Kind: textField, Auto: "off"})
+}
+
+func (v *visit) showSnapshot(status int, s backstay.Snapshot, tag *form) error {
 	names, err := v.App.Names(v.ctx, v.who, []string{s.Source, s.Repository, s.Plan})
 	if err != nil {
 		return err
@@ -49,12 +57,12 @@ func (v *visit) snapshot() error {
 	state.Plain = false
 	name := cmp.Or(names[s.Source], s.Host)
 	page := snapshotPage{frame: v.frame(name + ", " + v.stamp(s.Time)), ID: s.ID, Back: tab{Href: "/snapshots", Word: "Snapshots"}, Heading: name + ", " + v.stamp(s.Time), State: &state, Lead: v.snapshotLead(s, names),
-		In: cmp.Or(names[s.Repository], "its repository"), Facts: v.snapshotFacts(s, names), Paths: s.Paths, MayTag: v.may(backstay.ProtectSnapshots, s.Scope, s.Owner), MayBrowse: v.may(backstay.BrowseSnapshots, s.Scope, s.Owner)}
+		In: cmp.Or(names[s.Repository], "its repository"), Facts: v.snapshotFacts(s, names), Paths: s.Paths, Tags: peoplesTags(s.Tags), MayBrowse: v.may(backstay.BrowseSnapshots, s.Scope, s.Owner)}
 	if name, ok := names[s.Source]; ok {
 		page.Back = tab{Href: "/sources/" + s.Source, Word: name}
 	}
-	for _, tag := range peoplesTags(s.Tags) {
-		page.Tags = append(page.Tags, tagShown{tag})
+	if v.may(backstay.ProtectSnapshots, s.Scope, s.Owner) {
+		page.Tag = tag
 	}
 	page.Acts = v.snapshotActs(s)
 	if r, err := v.App.Repositories.Find(v.ctx, v.who, s.Repository); err == nil && v.may(backstay.StartVerification, r.Scope, r.Owner) {
@@ -72,14 +80,14 @@ func (v *visit) snapshot() error {
 			page.Others = &field{Name: "with", Title: "Compare with", Kind: selectField, Choices: others, Value: before(s, others)}
 		}
 	}
-	return v.show("snapshot", page)
+	return v.answer(status, "snapshot", page)
 }
 
 // peoplesTags are the tags without those that Backstay itself has set.
 func peoplesTags(tags []string) (own []string) {
 	for _, tag := range tags {
 		name, _, fact := strings.Cut(tag, "=")
-		if !fact || !slices.Contains([]string{"run", "plan", "source", "type", "base", "module", "modules"}, name) {
+		if (!fact || !slices.Contains([]string{"run", "plan", "source", "type", "base", "module"}, name)) && tag != retention.Protected {
 			own = append(own, tag)
 		}
 	}
@@ -99,7 +107,7 @@ func (v *visit) snapshotLead(s backstay.Snapshot, names map[string]string) (lead
 		lead = append(lead, html(map[string]string{"structure": "Its structure was", "sample": "A sample of its data was", "full": "All of its data was"}[s.HealthLevel]+" verified ")+v.ago(*s.HealthAt)+".") //nolint:gosec // of the program
 	}
 	if name, ok := names[s.Repository]; ok {
-		lead = append(lead, "It is in "+link("/storage/repositories/"+s.Repository, html(htmlText(name)))+".") //nolint:gosec // escaped
+		lead = append(lead, "It is in "+link("/repositories/"+s.Repository, html(htmlText(name)))+".") //nolint:gosec // escaped
 	}
 	if s.Protected {
 		lead = append(lead, "It is protected: no retention removes it.")
@@ -211,6 +219,33 @@ func (v *visit) protectSnapshot() error {
 		return v.redirect("/snapshots/"+v.id(), "It is protected: no retention removes it.")
 	}
 	return v.redirect("/snapshots/"+v.id(), "It is no longer protected: retention decides about it.")
+}
+
+// tagSnapshot adds a tag, or takes one away.
+func (v *visit) tagSnapshot() error {
+	s, err := v.App.Snapshots.Find(v.ctx, v.who, v.id())
+	if err != nil {
+		return err
+	}
+	f := tagForm(s)
+	f.read(v.r)
+	var add, remove []string
+	if tag := v.r.PostForm.Get("remove"); tag != "" {
+		remove = []string{tag}
+	} else {
+		add = []string{f.value("add")}
+	}
+	if _, err := v.App.TagSnapshot(v.ctx, v.who, s.ID, add, remove); err != nil {
+		status, err := f.refuse(v, err)
+		if err != nil {
+			return err
+		}
+		return v.showSnapshot(status, s, f)
+	}
+	if remove != nil {
+		return v.redirect("/snapshots/"+s.ID, "The tag "+remove[0]+" was taken away.")
+	}
+	return v.redirect("/snapshots/"+s.ID, "It is tagged "+add[0]+" now.")
 }
 
 // verifySnapshot begins a verification of the repository that a snapshot lies in.

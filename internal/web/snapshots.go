@@ -13,6 +13,7 @@ func (s *Site) registerSnapshots() {
 	s.get("/snapshots", (*visit).snapshots)
 	s.get("/snapshots/{id}", (*visit).snapshot)
 	s.post("/snapshots/{id}/protect", (*visit).protectSnapshot)
+	s.post("/snapshots/{id}/tags", (*visit).tagSnapshot)
 	s.post("/snapshots/{id}/verify", (*visit).verifySnapshot)
 	s.get("/snapshots/{id}/compare", (*visit).compareSnapshots)
 	s.get("/snapshots/{id}/delete", (*visit).askToDeleteSnapshot)

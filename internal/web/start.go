@@ -78,6 +78,7 @@ type startPage struct {
 	Plan          *planForm // of the step that makes the plan
 	Notice        *notice
 	SoFar         []soFar
+	NoFactor      bool   // the person's account has no second factor yet
 	Other         *act   // another kind of thing
 	Back          string // the step before; "" for the first
 	OnAnyway      string // where to go on although something is not as it should be
@@ -112,6 +113,7 @@ func (v *visit) stepPage(w way, step, heading, lead string) startPage {
 		}
 		p.Steps = append(p.Steps, m)
 	}
+	p.NoFactor = !v.desk.User.MFA
 	if n > 1 {
 		p.Back = "/start/" + startSteps[n-2].name
 	}

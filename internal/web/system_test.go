@@ -202,7 +202,7 @@ func TestTheServersSettingsAreChangedByWhoMay(t *testing.T) {
 			t.Error("who isn't asked about commands switched them off")
 		}
 		viewer := s.Person(t, "Vera Viewer", "viewer", "/")
-		hasNot(t, page(t, viewer, "/settings"), "Backup of the server", "Audit trail", "People")
+		hasNot(t, page(t, viewer, "/settings"), "Server backup", "Audit trail", "People")
 		for _, path := range []string{"/settings/server/edit", "/settings/server/clock", "/settings/server-backup/edit", "/settings/server-backup/start"} {
 			if a := viewer.Page(t, http.MethodPost, path, form); a.Status != http.StatusForbidden {
 				t.Errorf("a viewer's POST %s = %d", path, a.Status)

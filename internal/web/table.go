@@ -3,6 +3,7 @@ package web
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -67,6 +68,15 @@ func (v *visit) nextPage(cursor string) string {
 		return ""
 	}
 	return v.with("cursor", cursor)
+}
+
+// pageOf is which of so many rows the page has that the address asks for, where a list is no list of the database; and the address of the next.
+func (v *visit) pageOf(rows int) (first, last int, next string) {
+	first = min(max(0, v.number("from", 0)), rows)
+	if last = min(first+pageSize, rows); last < rows {
+		next = v.with("from", strconv.Itoa(last))
+	}
+	return first, last, next
 }
 
 // with is the address of this page with another value; what is there of a cursor is not good for it.

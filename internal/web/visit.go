@@ -29,6 +29,7 @@ type visit struct {
 	desk app.Desk
 	zone *time.Location
 
+	called   *names // what things are called, as far as it was looked up
 	unproved string // why what was to confirm that it is the person does not
 }
 

@@ -153,7 +153,7 @@ const backstayTest = (() => {
 			const hides = (v) => v === "hidden" || v === "clip";
 			const hidden = (hides(c.overflowX) && el.scrollWidth > el.clientWidth + 2) || (hides(c.overflowY) && el.scrollHeight > el.clientHeight + 2);
 			return hidden && c.display !== "inline";
-		}).map(short);
+		}).map((el) => `${el.scrollWidth} of ${el.clientWidth} x ${el.scrollHeight} of ${el.clientHeight}: ${short(el)}`);
 	}
 
 	// small names what is too small for a finger. Links within a sentence are as high as its lines.

@@ -286,3 +286,23 @@ func TestALinksSecretLeavesTheAddress(t *testing.T) {
 		h.look()
 	})
 }
+
+func TestAnOpenPageTellsBeforeTheSessionEnds(t *testing.T) {
+	byEachHand(t, func(t *testing.T, keys bool) {
+		h, _, _ := bob(t, keys)
+		const end = `Number(localStorage.getItem("backstay-session-ends")) - Date.now()`
+		if h.Evaluate(end+" > 11 * 3600 * 1000") != "true" {
+			t.Errorf("the session is good for another %s ms", h.Evaluate(end))
+		}
+		h.Evaluate(`localStorage.setItem("backstay-session-ends", Date.now() + 60000)`)
+		h.WaitText("You will be signed out at")
+		h.look()
+		h.press("Stay signed in")
+		if h.HasText("You will be signed out at") || h.Evaluate(end+" > 11 * 3600 * 1000") != "true" {
+			t.Errorf("after staying the session is good for another %s ms, and the page says %s", h.Evaluate(end), h.Text())
+		}
+		h.Evaluate(`localStorage.setItem("backstay-session-ends", Date.now() - 1000)`)
+		h.WaitText("You are signed out.")
+		h.look()
+	})
+}

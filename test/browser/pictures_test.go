@@ -32,12 +32,12 @@ func TestTheDocumentsHaveTheirPictures(t *testing.T) {
 	}
 	s, e := filled(t, func(e *example.Site) { e.Busy = true })
 	fresh := servertest.Start(t, server.Options{}).Claim(t)
-	first := begun(t, fresh)
+	begin(t, fresh, "/storages")
 	for _, shot := range []struct {
 		server *servertest.Server
 		all    []picture
 	}{
-		{fresh, []picture{{"first-backup", first, true}}},
+		{fresh, []picture{{"first-backup", "/start", true}}},
 		{s, []picture{
 			{"overview", "/", true},
 			{"plans", "/plans", false},
@@ -64,23 +64,23 @@ func TestTheDocumentsHaveTheirPictures(t *testing.T) {
 	}
 }
 
-// begun is a server where the first backup is to be planned, and the page for that.
-func begun(t *testing.T, s *servertest.Server) string {
+// begin makes the first things of a server, up to one of these lists.
+func begin(t *testing.T, s *servertest.Server, last string) {
 	t.Helper()
-	id := func(path string, body map[string]any) string {
-		var made struct{ ID string }
-		s.Owner.Post(t, path, body, &made)
-		return made.ID
+	var project struct{ ID string }
+	s.Owner.Post(t, "/projects", map[string]any{"name": "Harbour office"}, &project)
+	for _, step := range []struct {
+		list string
+		body map[string]any
+	}{
+		{"/sources", map[string]any{"project": project.ID, "name": "Documents", "kind": "files", "settings": map[string]string{"paths": t.TempDir()}}},
+		{"/storages", map[string]any{"project": project.ID, "name": "Disk in the cellar", "location": filepath.Join(t.TempDir(), "cellar")}},
+	} {
+		s.Owner.Post(t, step.list, step.body, nil)
+		if step.list == last {
+			return
+		}
 	}
-	folder := filepath.Join(t.TempDir(), "harbour", "office")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	project := id("/projects", map[string]any{"name": "Harbour office"})
-	id("/sources", map[string]any{"project": project, "name": "Documents", "kind": "files", "settings": map[string]string{"paths": folder}})
-	storage := id("/storages", map[string]any{"project": project, "name": "Disk in the cellar", "location": filepath.Join(t.TempDir(), "cellar")})
-	id("/repositories", map[string]any{"project": project, "name": "Office", "storage": storage})
-	return "/start"
 }
 
 // keep writes a picture with 256 colours: pages have few, and a third of the bytes is enough for them.
