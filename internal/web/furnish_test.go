@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,16 +79,6 @@ func (h home) back(t *testing.T, c *servertest.Client, plan string) string {
 		t.Fatal("the backup made no snapshot")
 	}
 	return snapshots.Items[0].ID
-}
-
-// refused sends a form that has to be refused with a status, and returns the page.
-func refused(t *testing.T, c *servertest.Client, status int, path string, form map[string][]string) string {
-	t.Helper()
-	a := c.Page(t, http.MethodPost, path, form)
-	if a.Status != status {
-		t.Errorf("POST %s = %d, want %d\n%s", path, a.Status, status, main(string(a.Body)))
-	}
-	return string(a.Body)
 }
 
 // idAt is the last part of the address of a page.

@@ -162,3 +162,36 @@ func TestAPageKnowsForHowLongTheSessionIsGood(t *testing.T) {
 		hasNot(t, page(t, s.Client(t), "/sign-in"), "data-left")
 	})
 }
+
+func TestSomebodySaysWhatTheyAreToldOf(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
+		c := s.Owner
+		has(t, page(t, c, "/settings/notifications"), "No rules of your own yet", "Add a rule")
+		var channel struct{ ID string }
+		c.Post(t, "/channels", map[string]any{"name": "My <b> mail", "kind": "email", "settings": map[string]string{"host": "mail.example.org", "from": "backstay@example.org", "to": "ada@example.org"}}, &channel)
+		c.Post(t, "/notification-rules", map[string]any{"channel": channel.ID, "events": []string{"run.missed"}}, nil) // everybody's
+		has(t, page(t, c, "/settings/notifications/new"), "The server: all projects", "My &lt;b&gt; mail")
+		form := url.Values{"project": {""}, "channel": {channel.ID}, "min_severity": {"info"}, "reminder_hours": {"0"}, "quiet.zone": {"UTC"}, "digest.zone": {"UTC"}}
+		refused(t, c, http.StatusUnprocessableEntity, "/settings/notifications", form)
+		form["events"] = []string{"run.failed"}
+		to := send(t, c, "/settings/notifications", form)
+		has(t, page(t, c, to), "Ada Owner: only what they may see")
+		list := page(t, c, "/settings/notifications")
+		has(t, list, "A run failed", "My &lt;b&gt; mail")
+		hasNot(t, list, "A run was missed")
+		var me struct{ ID string }
+		c.Get(t, "/profile", &me)
+		var rules struct{ Items []struct{ User string } }
+		if c.Get(t, "/notification-rules?user="+me.ID, &rules); len(rules.Items) != 1 {
+			t.Errorf("the own rules are %+v", rules.Items)
+		}
+		send(t, c, to+"/delete", url.Values{"version": {"1"}})
+		has(t, page(t, c, "/settings/notifications"), "No rules of your own yet")
+
+		viewer := s.Person(t, "Vic", "viewer", "/")
+		hasNot(t, page(t, viewer, "/settings/profile"), "Notifications")
+		if a := viewer.Page(t, http.MethodPost, "/settings/notifications", form); a.Status != http.StatusForbidden {
+			t.Errorf("who may have no rules makes one: %d", a.Status)
+		}
+	})
+}

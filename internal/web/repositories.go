@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/url"
 	"time"
 
@@ -30,6 +31,14 @@ func (s *Site) registerRepositories() {
 	})
 	s.post("/repositories/{id}/prune", func(v *visit) error { return v.started(v.App.StartPrune(v.ctx, v.who, v.id())) })
 	s.post("/repositories/{id}/catalogue", func(v *visit) error { return v.started(v.App.StartCatalogue(v.ctx, v.who, v.id())) })
+	s.get("/repositories/{id}/keys", func(v *visit) error { return v.keysPage(http.StatusOK, v.ask(keyForm(v.id()))) })
+	s.post("/repositories/{id}/keys", (*visit).addKey)
+	s.post("/repositories/{id}/keys/{key}/remove", func(v *visit) error {
+		if err := v.App.RemoveRepositoryKey(v.ctx, v.who, v.id(), v.r.PathValue("key")); err != nil {
+			return err
+		}
+		return v.redirect("/repositories/"+v.id()+"/keys", "The password opens the repository no more.")
+	})
 	s.post("/repositories/{id}/password", func(v *visit) error {
 		password, err := v.App.RevealPassword(v.ctx, v.who, v.id())
 		if err != nil {
@@ -137,6 +146,9 @@ func (v *visit) repositoryPage(n nounPages[backstay.Repository, *backstay.Reposi
 func (v *visit) repositoryActs(at string, r backstay.Repository) (acts []act) {
 	if v.may(backstay.ManageRepository, r.Scope, r.Owner) {
 		acts = append(acts, act{Word: "Free space", Of: "that no snapshot needs", Icon: "trash", Href: at + "/prune", Post: true}, act{Word: "List anew", Of: "what is in it", Icon: "run", Href: at + "/catalogue", Post: true})
+	}
+	if v.may(backstay.ManageRepository, r.Scope, r.Owner) {
+		acts = append(acts, act{Word: "Passwords", Of: "that open it", Icon: "key", Href: at + "/keys"})
 	}
 	if v.may(backstay.RevealSecrets, r.Scope, r.Owner) {
 		acts = append(acts, act{Word: "Show the password", Icon: "key", Href: at + "/password", Post: true})

@@ -202,7 +202,9 @@ func TestARestoreIsPlannedDecidedAndAppliedByForms(t *testing.T) {
 		hasNot(t, plan, to+"/apply")
 		has(t, page(t, s.Owner, to+"?show=conflict&search=PAY"), "pay.csv")
 		hasNot(t, page(t, s.Owner, to+"?show=conflict&search=PAY"), "Decision for a.txt")
-		rel := func(name string) string { return url.QueryEscape(strings.TrimPrefix(filepath.Join(k.folder, name), "/")) }
+		rel := func(name string) string {
+			return url.QueryEscape(strings.TrimPrefix(filepath.Join(k.folder, name), "/"))
+		}
 		send(t, s.Owner, to+"/decide", url.Values{"version": {version(t, plan)}, "decision": {"overwrite " + rel("a.txt"), "skip " + rel("hr/pay.csv"), ""}})
 		if a := s.Owner.Page(t, http.MethodPost, to+"/apply", url.Values{"version": {version(t, plan)}}); a.Status != http.StatusConflict {
 			t.Errorf("applying what was seen before = %d", a.Status)

@@ -26,17 +26,19 @@ func (s *Site) registerRules() {
 		lead:    "Who is told of what, by which channel, and when.",
 		filters: []string{"channel", "plan", "user"},
 		columns: []string{"By", "Of", "From"},
-		row: func(v *visit, r *backstay.NotificationRule) row {
-			n := v.names()
-			severity := severityPill(r.MinSeverity)
-			return row{Name: eventWords(r.Events), Sub: n.rulePlan(r), Cells: []cell{{Text: n.channel(r.Channel)}, {Text: n.project(r.Project)}, {Pill: &severity}}}
-		},
-		fields: ruleFields, tidy: tidyRule,
+		row:     ruleRow,
+		fields:  ruleFields, tidy: tidyRule,
 		facts: ruleFacts,
 		goes: func(*visit, *backstay.NotificationRule) string {
 			return "Nobody is told by it any more. The channel stays."
 		},
 	})
+}
+
+func ruleRow(v *visit, r *backstay.NotificationRule) row {
+	n := v.names()
+	severity := severityPill(r.MinSeverity)
+	return row{Name: eventWords(r.Events), Sub: n.rulePlan(r), Cells: []cell{{Text: n.channel(r.Channel)}, {Text: n.project(r.Project)}, {Pill: &severity}}}
 }
 
 // rulePlan is which plan a rule is about.

@@ -19,7 +19,7 @@ var settingsPages = []settingsPage{
 	{group: "Personal", href: "/settings/security", word: "Sign-in and security"},
 	{group: "Personal", href: "/settings/sessions", word: "Sessions"},
 	{group: "Personal", href: "/settings/tokens", word: "API tokens", needs: backstay.CreateTokens},
-	{group: "Personal", href: "/settings/notifications", word: "Notifications"},
+	{group: "Personal", href: ownRulesPath, word: "Notifications", needs: backstay.ManageChannels},
 	{group: "Project", href: "/settings/members", word: "Members", needs: backstay.ReadUsers},
 	{group: "Project", href: channelsPath, word: "Channels", needs: backstay.ManageChannels},
 	{group: "Project", href: rulesPath, word: "Notification rules", needs: backstay.ManageChannels},

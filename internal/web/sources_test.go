@@ -16,7 +16,7 @@ func TestASourceIsTestedAddedChangedAndDeletedByForms(t *testing.T) {
 		has(t, page(t, c, "/sources/new?kind=files"), "Test the connection", `name="settings.paths"`)
 		good := url.Values{"kind": {"files"}, "project": {h.project}, "name": {hostile}, "settings.paths": {h.folder}, "settings.exclude-caches": {"true"}, "settings.one-file-system": {"false"}, "settings.use-fs-snapshot": {"never"}}
 		has(t, refused(t, c, http.StatusOK, "/sources/test", good), "It can be read.", "letter.txt", "&lt;script&gt;")
-		has(t, refused(t, c, http.StatusUnprocessableEntity, "/sources/test", with(good, "settings.paths", "")), "it is missing")
+		has(t, refused(t, c, http.StatusUnprocessableEntity, "/sources/test", with(good, "settings.paths", "")), "It is missing.")
 		gone := c.Page(t, http.MethodPost, "/sources/test", with(good, "settings.paths", h.folder+"/none"))
 		if gone.Status < 400 {
 			t.Errorf("a test of a folder that is not there = %d", gone.Status)

@@ -189,6 +189,7 @@ type storagePage struct {
 	thingPage
 	Lead         string
 	Tested       *notice
+	Trend        *usageTrend
 	Repositories table
 	Add          *act
 }
@@ -213,10 +214,39 @@ func (v *visit) storagePage(n nounPages[backstay.Storage, *backstay.Storage], s 
 		page.Add = &act{Word: "Add a repository", Icon: "plus", Href: "/repositories/new?storage=" + s.ID, Tone: "primary"}
 	}
 	page.Repositories = v.repositoryTable(repositories)
+	if page.Trend, err = v.usageTrend(s.ID); err != nil {
+		return err
+	}
 	if manage && v.query("try") != "" {
 		page.Tested = v.tryStorage(s.ID)
 	}
 	return v.show("storage", page)
+}
+
+// usageTrend is what a storage held in the last weeks, and when it is full.
+type usageTrend struct {
+	Text  string
+	Full  pill
+	On    html
+	Spark *spark
+	Days  []usageRow // the newest first
+}
+
+// usageRow is what a storage held on a day.
+type usageRow struct{ Day, Bytes, Snapshots string }
+
+func (v *visit) usageTrend(id string) (*usageTrend, error) {
+	u, err := v.App.StorageUsage(v.ctx, v.who, id, sparkDays)
+	if err != nil || len(u.Days) == 0 {
+		return nil, err
+	}
+	t := &usageTrend{Text: trendText(u.Growth, len(u.Days))}
+	t.Full, t.On = v.fullness(u.StorageState)
+	t.Spark = sparkOf(u.Days, t.Full.Tone)
+	for _, d := range slices.Backward(u.Days) {
+		t.Days = append(t.Days, usageRow{d.Day, bytesText(d.Bytes), countText(d.Snapshots)})
+	}
+	return t, nil
 }
 
 func storageFacts(s backstay.Storage, kind app.Kind, held int64) []fact {

@@ -55,6 +55,7 @@ func (s *Site) register() {
 	s.registerSessions()
 	s.registerTokens()
 	s.registerHelp()
+	s.registerOwnRules()
 	s.registerPeople()
 	s.registerGroups()
 	s.registerRoles()

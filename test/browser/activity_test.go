@@ -79,8 +79,8 @@ func (a *activity) browse() *browser.Page {
 	return p
 }
 
-// counting is a command that says so many lines, with a pause after each.
-func counting(t *testing.T, lines int, pause string) string {
+// sayingLines is a command that says so many lines, with a pause after each.
+func sayingLines(t *testing.T, lines int, pause string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "count")
 	script := fmt.Sprintf("#!/bin/sh\ni=0\nwhile [ $i -lt %d ]; do i=$((i+1)); echo count $i; sleep %s; done\n", lines, pause)
@@ -92,7 +92,7 @@ func counting(t *testing.T, lines int, pause string) string {
 
 func TestARunIsSeenWhileItIsAtWorkAndKeepsFocusAndScroll(t *testing.T) {
 	t.Parallel()
-	a := newActivity(t, counting(t, 150, "0.05"), "")
+	a := newActivity(t, sayingLines(t, 150, "0.05"), "")
 	id := a.start()
 	p := a.browse()
 	p.Open("/activity/" + id)

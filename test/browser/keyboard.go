@@ -47,11 +47,14 @@ func (p *Page) tab() stop {
 // TabTo presses Tab until the focus is on what has this accessible name, or the first whose name begins so. It looks at each stop as Tab does.
 func (p *Page) TabTo(name string) {
 	p.t.Helper()
-	visits := map[int]int{}
+	visits, last := map[int]int{}, -1
 	var seen []string
 	for {
 		s := p.tab()
-		if visits[s.Order]++; visits[s.Order] > 2 {
+		if s.End || s.Order != last { // Tab stays for some presses within a field for a time
+			visits[s.Order]++
+		}
+		if last = s.Order; visits[s.Order] > 2 {
 			p.fail("Tab never comes to %q, only to %q", name, seen)
 		}
 		if focused := p.Focused(); !s.End && strings.HasPrefix(focused, plain(name)) {

@@ -42,7 +42,7 @@ func (h hand) fill(label, value string) {
 		for h.TabTo(label); h.Evaluate(`document.activeElement.matches("a")`) == "true"; { // what is wrong with it leads to it
 			h.TabTo(label)
 		}
-		h.Press("Home", "Shift+End") // what is there is replaced
+		h.Press("Control+Home", "Control+Shift+End") // what is there is replaced
 		h.Type(value)
 		return
 	}
