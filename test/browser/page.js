@@ -156,15 +156,17 @@ const backstayTest = (() => {
 		}).map((el) => `${el.scrollWidth} of ${el.clientWidth} x ${el.scrollHeight} of ${el.clientHeight}: ${short(el)}`);
 	}
 
-	// small names what is too small for a finger. Links within a sentence are as high as its lines.
+	// small names what is too small for a finger. Links within a sentence are as high as its lines; days of the calendar are small, and what they
+	// lead to is in the list of runs, too; what is within a row of the tree has 24 pixels.
 	function small(least) {
 		return [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [role=button], [tabindex='0'][role=row]")].flatMap((el) => {
 			if (!shown(el) || tiny(el) && !labelled(el).matches("label")) return [];
 			const target = labelled(el);
 			if (css(target).display === "inline" && [...target.parentElement.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim())) return [];
 			const b = target.getBoundingClientRect();
-			if (b.bottom < 0) return []; // it comes by keyboard only
-			return b.width + 0.5 >= least && b.height + 0.5 >= least ? [] : [`${Math.round(b.width)} x ${Math.round(b.height)}: ${short(el)}`];
+			if (b.bottom < 0 || el.closest(".b-cal")) return []; // what is above the page comes by keyboard only
+			const enough = el.closest("[role=treegrid]") ? 24 : least;
+			return b.width + 0.5 >= enough && b.height + 0.5 >= enough ? [] : [`${Math.round(b.width)} x ${Math.round(b.height)}: ${short(el)}`];
 		});
 	}
 

@@ -90,7 +90,7 @@ func visitors(t *testing.T) (all []*visitor) {
 	empty := start().Claim(t)
 	visit("beginner", empty, empty.Owner, "/", "/start")
 	begun := start().Claim(t)
-	begin(t, begun, "/sources")
+	begin(t, begun)
 	visit("who has begun", begun, begun.Owner, "/start").rest = true
 	careful := full.Person(t, "Cleo Careful", "viewer", "/")
 	enrol(t, careful)
