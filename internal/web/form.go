@@ -47,6 +47,7 @@ type field struct {
 	Choices  []choice
 	Value    string
 	Values   []string // of checks
+	Default  string   // what holds where nothing is entered
 	Optional bool
 	Kept     bool   // a secret is there already: left empty it stays
 	Auto     string // what browsers may fill in, as HTML's autocomplete has it
@@ -291,7 +292,7 @@ func settingsFields(described []settings.Field, values map[string]string, secret
 		if d.Local && !local {
 			continue
 		}
-		f := &field{Name: "settings." + d.Name, Title: d.Title, Help: d.Help, Kind: adapterKind(d), Optional: !d.Required, Value: d.Default, Kept: slices.Contains(secrets, d.Name)}
+		f := &field{Name: "settings." + d.Name, Title: d.Title, Help: d.Help, Kind: adapterKind(d), Optional: !d.Required, Value: d.Default, Default: d.Default, Kept: slices.Contains(secrets, d.Name)}
 		if value, ok := values[d.Name]; ok {
 			f.Value = value
 		}

@@ -143,7 +143,7 @@ func meterOf(r backstay.Run, known app.Known, now time.Time) *meter {
 		done, total = f.Files, f.TotalFiles
 	}
 	if total == 0 {
-		m.Text = countText(f.Files) + nbsp + "files so far"
+		m.Text = counted(f.Files, "file", "files") + " so far"
 		if f.Files == 0 {
 			m.Text = "Begun"
 		}

@@ -102,13 +102,23 @@ func (v *visit) storageFields(x *backstay.Storage) []group {
 			location.Value = kind.Kind + ":"
 		}
 	}
-	where := group{Title: kind.Title, Fields: []*field{{Name: "name", Title: "Name", Kind: textField, Value: x.Name, Help: "As you call it, such as Box in the cellar."}, location}}
+	where := group{Title: kind.Title, Fields: []*field{{Name: "name", Title: "Name", Kind: textField, Value: x.Name, Help: "As you call it, such as Box in the cellar.", Wide: true}, location}}
 	if x.ID == "" {
 		where.Fields = append(where.Fields, v.projectField(backstay.ManageStorages), &field{Name: "kind", Kind: carriedField, Value: kind.Kind})
 	}
 	groups := []group{where}
-	if fields := settingsFields(described, x.Settings, x.Secrets, local); len(fields) > 0 {
-		groups = append(groups, group{Title: "Settings", Fields: fields})
+	asked, more := group{Title: "Settings"}, group{Title: "More settings", Closed: true}
+	for _, f := range settingsFields(described, x.Settings, x.Secrets, local) {
+		if f.Optional && f.Default != "" {
+			more.Fields = append(more.Fields, f)
+		} else {
+			asked.Fields = append(asked.Fields, f)
+		}
+	}
+	for _, g := range []group{asked, more} {
+		if len(g.Fields) > 0 {
+			groups = append(groups, g)
+		}
 	}
 	return append(groups, group{Title: "Limits", Fields: []*field{
 		{Name: "limit", Title: "Holds at most", Kind: sizeField, Value: sizeValue(x.Limit), Optional: true, Help: "Such as 2 TB. An alert tells when it is above; nothing is deleted by itself."},

@@ -16,7 +16,8 @@ import (
 
 // question is a list, or a thing, that is asked for.
 type question struct {
-	path   string // below /api/v1
+	path   string // of an operation below /api/v1
+	page   bool   // it is a page instead
 	narrow bool   // by somebody with a role in one source
 	must   float64
 }
@@ -107,6 +108,24 @@ func (s *site) measureLists(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.measure("lists", questions)
+}
+
+// measurePages asks for each page some times. What only a browser does with it is not part of it.
+func (s *site) measurePages(context.Context) error {
+	r := s.rows
+	var all []question
+	for _, path := range []string{"/", "/sources", "/sources?search=0777", "/sources/" + r.sources[3], "/modules", "/plans", "/plans/new?project=" + r.projects[3], "/plans/" + r.plans[3], "/activity", "/activity?state=failed", "/activity/" + r.runs[3], "/alerts",
+		"/storage", "/repositories/" + r.repositories[3], "/snapshots", "/snapshots?health=damaged", "/snapshots?source=" + r.sources[3], "/snapshots/" + s.real.snapshot, "/snapshots/" + s.real.snapshot + "/files", "/restore", "/restore?source=" + r.sources[3], "/restores", "/search?text=report",
+		"/settings", "/settings/profile", "/settings/security", "/settings/sessions", "/settings/tokens", "/settings/members", "/settings/channels", "/settings/rules", "/settings/deliveries", "/settings/users", "/settings/groups", "/settings/roles", "/settings/grants", "/settings/projects",
+		"/settings/sign-in", "/settings/audit", "/settings/sinks", "/settings/server", "/help"} {
+		all = append(all, question{path: path, page: true, must: mustPage}, question{path: path, page: true, must: mustPage, narrow: true})
+	}
+	return s.measure("pages", all)
+}
+
+// measure asks each question some times, one after the other.
+func (s *site) measure(stage string, questions []question) (err error) {
 	wires := map[bool]*wire{false: {address: s.server.address, cookie: s.tokens.owner}, true: {address: s.server.address, cookie: s.tokens.narrow}}
 	defer wires[false].close()
 	defer wires[true].close()
@@ -118,6 +137,7 @@ func (s *site) measureLists(ctx context.Context) error {
 			if i == 2 {
 				used = processorTime(s.server.cmd.Process.Pid)
 			}
+			wires[q.narrow].page = q.page
 			begun := time.Now()
 			if status, err = wires[q.narrow].ask("GET", q.path, ""); err != nil {
 				return fmt.Errorf("%s: %w", q.path, err)
@@ -135,7 +155,7 @@ func (s *site) measureLists(ctx context.Context) error {
 		}
 		who := map[bool]string{true: ", narrow"}[q.narrow]
 		name, _ := url.PathUnescape(q.path) // it is for people
-		s.record(row{Stage: "lists", What: s.named(name) + who, Figure: fmt.Sprintf("p95 (median %.1f, processor %.1f)", ms(median(took)), ms(used)), Value: ms(percentile(took, 95)), Unit: "ms", Most: q.must})
+		s.record(row{Stage: stage, What: s.named(name) + who, Figure: fmt.Sprintf("p95 (median %.1f, processor %.1f)", ms(median(took)), ms(used)), Value: ms(percentile(took, 95)), Unit: "ms", Most: q.must})
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ type options struct {
 	Out       string        `json:"out"`
 }
 
-var allStages = []string{"start", "lists", "clients", "schedules"}
+var allStages = []string{"start", "lists", "pages", "clients", "schedules"}
 
 func parse(args []string) (options, error) {
 	var o options
@@ -137,7 +137,7 @@ func measureOn(ctx context.Context, opt options, h *host, name string, res *resu
 	for _, stage := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"empty", site.measureEmpty}, {"fill", site.fill}, {"start", site.measureFull}, {"lists", site.measureLists}, {"clients", site.measureClients}, {"schedules", site.measureSchedules}} {
+	}{{"empty", site.measureEmpty}, {"fill", site.fill}, {"start", site.measureFull}, {"lists", site.measureLists}, {"pages", site.measurePages}, {"clients", site.measureClients}, {"schedules", site.measureSchedules}} {
 		if stage.name == "empty" && !slices.Contains(opt.Stages, "start") || slices.Contains(allStages, stage.name) && !slices.Contains(opt.Stages, stage.name) {
 			continue
 		}

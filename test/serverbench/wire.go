@@ -18,6 +18,7 @@ import (
 type wire struct {
 	address string
 	cookie  string
+	page    bool // it asks for pages, and not for operations
 	conn    net.Conn
 	in      *bufio.Reader
 }
@@ -57,7 +58,10 @@ func (w *wire) ask(method, path, body string) (status int, err error) {
 // send sends a request, and reads the first line of the answer.
 func (w *wire) send(method, path, body string) (status int, err error) {
 	_ = w.conn.SetDeadline(time.Now().Add(time.Minute)) // a connection takes a deadline
-	request := method + " /api/v1" + path + " HTTP/1.1\r\nHost: localhost\r\nCookie: backstay=" + w.cookie + "\r\n"
+	if !w.page {
+		path = "/api/v1" + path
+	}
+	request := method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nCookie: backstay=" + w.cookie + "\r\n"
 	if body != "" {
 		request += "Content-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n"
 	}
