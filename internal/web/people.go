@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -96,7 +97,7 @@ func personFields(_ *visit, u *backstay.User) ([]group, error) {
 		{Name: "name", Title: "Name", Kind: textField, Value: u.Name, Auto: "off"},
 		{Name: "email", Title: "E-mail", Kind: emailField, Value: u.Email, Auto: "off", Help: "They sign in with it. Links that were mailed to another address are void then."},
 		{Name: "phone", Title: "Phone", Kind: textField, Value: u.Phone, Optional: true, Auto: "off", Help: "With the country code, for text messages."},
-		{Name: "zone", Title: "Time zone", Kind: textField, Value: u.Zone, Optional: true, Help: "Such as Europe/Berlin. UTC without one."},
+		zoneField(cmp.Or(u.Zone, "UTC")),
 	}}}, nil
 }
 

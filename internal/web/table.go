@@ -38,6 +38,11 @@ type row struct {
 	Acts            []act
 }
 
+// IsState reports whether a cell says the state of the thing: the first that is a pill does. On a card it stands beside the name.
+func (r row) IsState(i int) bool {
+	return i == slices.IndexFunc(r.Cells, func(c cell) bool { return c.Pill != nil })
+}
+
 // cell is one fact: a pill, or a text with a second line.
 type cell struct {
 	Pill *pill

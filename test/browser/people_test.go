@@ -53,14 +53,19 @@ func ticket(t *testing.T, p *browser.Page) string {
 	return found[1]
 }
 
-// arrive chooses a password by a link, and returns a tab in which whose link it is has signed in.
-func (o office) arrive(t *testing.T, ticket string) (*browser.Page, *servertest.Client) {
+// arrive opens a link in a browser of its own, and chooses a password there. The client asks as who then has signed in.
+func (o office) arrive(t *testing.T, ticket, email string, keys bool) (*browser.Page, *servertest.Client) {
 	t.Helper()
+	h := hand{browser.Start(t, o.URL), keys}
+	h.Open("/link#" + ticket)
+	h.WaitText("Choose your password")
+	h.fill("New password", servertest.Password)
+	h.press("Save and sign in")
+	h.WaitURL("/")
+	h.WaitText("Sources")
 	c := o.Client(t)
-	c.Post(t, "/link", map[string]string{"ticket": ticket, "password": servertest.Password}, nil)
-	p := browser.Start(t, o.URL)
-	p.SignIn(c.Cookies(t))
-	return p, c
+	c.Post(t, "/session", map[string]string{"email": email, "password": servertest.Password}, nil)
+	return h.Page, c
 }
 
 // mayOnlySeeOne fails the test unless somebody sees the one source, and is refused elsewhere.
@@ -94,7 +99,7 @@ func TestAPersonIsInvitedToOneSourceAndAModuleIsDenied(t *testing.T) {
 	p.WaitText("Ana Ruiz is invited", "Give them this link")
 	p.Everywhere()
 	p.Screenshot("invited")
-	ana, c := o.arrive(t, ticket(t, p))
+	ana, c := o.arrive(t, ticket(t, p), "ana@example.org", false)
 	ana.Open("/settings/users")
 	ana.WaitText("You may not")
 	ana.Open("/settings")
@@ -156,7 +161,7 @@ func TestAPersonIsInvitedByKeyboard(t *testing.T) {
 	p.TabTo("Invite")
 	p.Press("Enter")
 	p.WaitText("Ben Okafor is invited", "Restorer: Source ERP database, in Default.")
-	_, c := o.arrive(t, ticket(t, p))
+	_, c := o.arrive(t, ticket(t, p), "ben@example.org", true)
 	o.mayOnlySeeOne(t, c)
 	p.TabTo("Look at Ben Okafor")
 	p.Press("Enter")

@@ -12,7 +12,7 @@
 	const open = new Map(); // how many entries each open folder has
 	const chosen = new Map(); // what is selected: whether it is a folder, and its bytes
 	const loading = new WeakMap(); // what fills a gap
-	let height = 43, anchor = null, typed = "", typedAt = 0, above = new Set(), counting = 0;
+	let height = 43, anchor = null, typed = "", typedAt = 0, sought = true, above = new Set(), counting = 0;
 
 	const isGap = (r) => r && "gap" in r.dataset;
 	const isFolder = (r) => r.hasAttribute("aria-expanded");
@@ -196,11 +196,17 @@
 
 	const turn = (r) => (isOpen(r) ? fold(r) : unfold(r));
 
-	// seek goes to the next row whose name begins with what was typed. Where not all of the folder is here, the server knows.
-	async function seek(r, key, when) {
-		if (when - typedAt > 1000) typed = "";
-		typed += key.toLowerCase();
+	// note takes a letter; what is typed without a pause is one text.
+	function note(key, when) {
+		typed = (when - typedAt > 1000 ? "" : typed) + key.toLowerCase();
 		typedAt = when;
+		sought = false;
+	}
+
+	// seek goes to the next row whose name begins with what was typed. Where not all of the folder is here, the server knows.
+	async function seek(r) {
+		if (sought) return;
+		sought = true;
 		const dir = r.dataset.in, wanted = typed, from = place(r) + (typed.length === 1 ? 1 : 0);
 		if (body.querySelector('tr[data-gap][data-in="' + CSS.escape(dir) + '"]')) {
 			const got = await ask(dir, from, level(r), "&limit=1&find=" + encodeURIComponent(wanted));
@@ -334,7 +340,7 @@
 	};
 
 	// act does what a key means. Keys wait for those before them, which may wait for rows.
-	async function act(key, shift, when) {
+	async function act(key, shift) {
 		const r = body.querySelector('tr[tabindex="0"]');
 		if (keys[key]) {
 			const next = await keys[key](r);
@@ -353,7 +359,7 @@
 			if (isFolder(r)) await turn(r);
 			else r.querySelector("a").click();
 		} else {
-			await seek(r, key, when);
+			await seek(r);
 		}
 	}
 
@@ -361,7 +367,8 @@
 	body.addEventListener("keydown", (e) => {
 		if (!e.target.matches("tr") || e.ctrlKey || e.metaKey || e.altKey || !(keys[e.key] || e.key === "Enter" || e.key.length === 1)) return;
 		e.preventDefault();
-		turnOf = turnOf.then(() => act(e.key, e.shiftKey, e.timeStamp)).catch(() => {}); // what could not be read was told
+		if (!keys[e.key] && e.key !== "Enter" && e.key !== " ") note(e.key, e.timeStamp);
+		turnOf = turnOf.then(() => act(e.key, e.shiftKey)).catch(() => {}); // what could not be read was told
 	});
 
 	body.addEventListener("click", (e) => {
