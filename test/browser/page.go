@@ -110,6 +110,7 @@ func evaluate[T any](p *Page, expression string) T {
 // Evaluate has the document run an expression of script, and returns its value as JSON: for what no other method asks.
 func (p *Page) Evaluate(expression string) string {
 	p.t.Helper()
+	defer p.watch.stir()
 	return evaluate[string](p, "Promise.resolve("+expression+").then((v) => JSON.stringify(v) ?? 'undefined')")
 }
 

@@ -126,6 +126,9 @@ func (s *Site) messages() {
 	own := s.made("/channels", body{"name": "Mail room", "kind": "webhook", "settings": hook, "hourly_limit": 20})
 	s.made("/notification-rules", body{"project": p, "channel": channel, "events": []string{"run.failed", "alert.*"}, "reminder_hours": 24})
 	s.made("/notification-rules", body{"channel": own, "events": []string{"*"}, "min_severity": "warning", "digest": body{"every": "daily", "at": "07:00", "zone": "Europe/Berlin"}})
+	var me struct{ ID string }
+	s.do("GET", "/profile", nil, &me)
+	s.made("/notification-rules", body{"channel": own, "user": me.ID, "events": []string{"run.failed"}})
 	s.made("/audit-sinks", body{"name": "Log server", "kind": "syslog", "settings": text{"transport": "udp", "address": "127.0.0.1:9"}})
 	s.start(0, 1, 2)
 }
