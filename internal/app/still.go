@@ -11,6 +11,9 @@ import (
 // Still returns an actor as they are by now, for what takes longer than a request does: with the rights that they have today, and as nobody
 // once their session or token has ended. It does not count as a use of the session.
 func (a *App) Still(ctx context.Context, who backstay.Actor) (backstay.Actor, error) {
+	if who.Kind == backstay.ActorSystem {
+		return who, nil
+	}
 	good := false
 	err := a.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		if good, err = a.stillGood(ctx, tx, &who); err != nil || !good {

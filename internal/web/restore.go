@@ -112,7 +112,7 @@ func (v *visit) pointsOfSource(id string) error {
 	if err != nil {
 		return err
 	}
-	return v.points(s.Name, all, next)
+	return v.points(s.Name, all, next, v.insideOf)
 }
 
 func (v *visit) pointsOfModule(id string) error {
@@ -124,7 +124,11 @@ func (v *visit) pointsOfModule(id string) error {
 	if err != nil {
 		return err
 	}
-	return v.points(m.Name, all, next)
+	inside := v.insideOf
+	if v.may(backstay.BrowseSnapshots, m.Scope, m.Owner) {
+		inside = func(s backstay.Snapshot) string { return "/snapshots/" + s.ID + "/files" }
+	}
+	return v.points(m.Name, all, next, inside)
 }
 
 // insideOf is where somebody looks into a snapshot: at its files, or, who may not, at what it is.
@@ -136,9 +140,9 @@ func (v *visit) insideOf(s backstay.Snapshot) string {
 }
 
 // points shows the points in time of something.
-func (v *visit) points(name string, all []backstay.Snapshot, next string) error {
+func (v *visit) points(name string, all []backstay.Snapshot, next string, inside func(backstay.Snapshot) string) error {
 	page := restorePoints{frame: v.frame("Restore " + name), Name: name, Steps: restoreSteps("/restore"), Next: v.nextPage(next)}
-	page.Days = v.days(all, "", v.insideOf)
+	page.Days = v.days(all, "", inside)
 	if len(all) == 0 {
 		page.Missing = &empty{Icon: "restore", Title: "No backup yet", Text: "There is nothing to bring back of " + name + ". Its first backup makes the first point.", Acts: []act{{Word: "Choose something else", Href: "/restore"}}}
 	}

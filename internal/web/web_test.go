@@ -95,22 +95,6 @@ func TestANounIsMadeChangedAndDeletedByForms(t *testing.T) {
 	})
 }
 
-func TestWhatIsDangerousAsksForAConfirmation(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, s *servertest.Server) {
-		c := s.Client(t)
-		c.Post(t, "/session", map[string]string{"email": "ada@example.org", "password": servertest.Password}, nil)
-		if !strings.Contains(page(t, c, "/settings/groups/new"), "confirm-secret") {
-			t.Skip("the sign-in itself counts as a confirmation")
-		}
-		wrong := c.Page(t, http.MethodPost, "/settings/groups", url.Values{"name": {"Night shift"}, "confirm-secret": {"not it"}})
-		if wrong.Status != http.StatusForbidden {
-			t.Errorf("POST with a wrong password = %d", wrong.Status)
-		}
-		has(t, string(wrong.Body), `value="Night shift"`, "confirm-secret-e")
-		hasNot(t, string(wrong.Body), "not it")
-	})
-}
-
 func TestPagesAreComplete(t *testing.T) {
 	files, err := os.ReadDir("pages")
 	if err != nil || len(files) == 0 {
