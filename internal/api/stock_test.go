@@ -194,7 +194,7 @@ func (w *world) nothing() *world {
 }
 
 // throughModules are the operations that somebody who has a role in a module may do with the part of a snapshot that belongs to it.
-var throughModules = []string{"list-snapshot-entries", "diff-snapshots", "get-snapshot-content", "download-snapshot", "plan-restore", "backup-download"}
+var throughModules = []string{"list-snapshot-entries", "diff-snapshots", "get-snapshot-content", "download-snapshot", "get-history", "plan-restore", "backup-download"}
 
 // byModule says whether somebody may because of a role in a module, and not in more.
 func (w *world) byModule(r route, who backstay.Actor, p backstay.Permission) bool {

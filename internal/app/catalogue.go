@@ -209,7 +209,7 @@ func (t *task) sightOf(source string, p backstay.Permission) (see sight, err err
 		return see, err
 	}
 	s, err := db.Find[backstay.Source](t.ctx, t.tx, source)
-	if err == nil {
+	if d := backstay.Decide(t.who, p, s.Scope, s.Owner); err == nil && !d.Allowed && !d.NeedFresh {
 		if see, ok := t.sightOfSource(&s.Placed, modules, p); ok {
 			return see, t.free()
 		}
@@ -217,5 +217,5 @@ func (t *task) sightOf(source string, p backstay.Permission) (see sight, err err
 	if s, err = t.app.Sources.find(t, source); err != nil {
 		return see, err
 	}
-	return see, t.allow(p, s.Scope, s.Owner)
+	return sight{without: t.deniedOf(modules, p)}, t.allow(p, s.Scope, s.Owner)
 }
