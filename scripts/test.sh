@@ -17,7 +17,7 @@ for package in sqlite/lib libc/... memory; do
 done
 modules=$(find . -name go.mod -not -path '*/testdata/*' -not -path './bin/*' -printf '%h\n' | sort)
 run() { # -race or nothing, then packages: the race detector makes the rigs of test/ many times slower, and finds its races in the packages
-	go test -json -timeout 20m "$@" || printf '{"Action":"exit","Package":"%s"}\n' "$PWD"
+	go test -json -timeout 40m "$@" || printf '{"Action":"exit","Package":"%s"}\n' "$PWD"
 }
 for module in $modules; do
 	(

@@ -18,7 +18,7 @@ func (a *API) registerKeys() {
 			ID   string `path:"id" maxLength:"64"`
 			Body struct {
 				Password string `json:"password" maxLength:"1000"`
-				User     string `json:"user,omitempty" maxLength:"100" doc:"Whose it is, as the list shows it; by default yours"`
+				User     string `json:"user,omitempty" minLength:"1" maxLength:"100" doc:"Whose it is, as the list shows it; by default yours"`
 			}
 		}) (*struct{ Body app.RepositoryKey }, error) {
 			key, err := a.App.AddRepositoryKey(ctx, actor(ctx), in.ID, in.Body.Password, in.Body.User)
