@@ -22,12 +22,12 @@ const escapedName = "\u05e9\u05dc\u05d5\u05dd &lt;script&gt;alert(&#39;x&#39;)&l
 
 // backups are two sources with a plan each.
 type backups struct {
-	s                          *servertest.Server
-	project, store             string
-	storage, repository        string
-	source, plan               string // named hostileName
-	otherSource, otherPlan     string // Payroll
-	firstRun, otherRun, folder string
+	s                      *servertest.Server
+	project, store         string
+	storage, repository    string
+	source, plan           string // named hostileName
+	otherSource, otherPlan string // Payroll
+	folder                 string
 }
 
 func newBackups(t *testing.T, s *servertest.Server) *backups {

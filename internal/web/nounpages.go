@@ -210,7 +210,7 @@ func (n nounPages[T, P]) showWith(v *visit, status int, note *notice) error {
 		return n.page(v, &x)
 	}
 	name := n.row(v, &x).Name
-	page := thingPage{frame: v.frame(name), Heading: name, Note: note, Back: tab{Href: n.path, Word: upper(n.many)}}
+	page := thingPage{frame: v.frame(name + ", " + n.many), Heading: name, Note: note, Back: tab{Href: n.path, Word: upper(n.many)}}
 	if n.about != nil {
 		page.Lead = n.about(v, &x)
 	}
@@ -313,7 +313,7 @@ func (n nounPages[T, P]) showForm(v *visit, status int, x P, f *form) error {
 			heading = "Change the " + n.one
 		}
 	}
-	return v.answer(status, "edit", editPage{frame: v.frame(heading), Heading: heading, Lead: n.lead, Back: tab{Href: n.path, Word: upper(n.many)}, Form: f})
+	return v.answer(status, "edit", editPage{frame: v.frame(heading + ", " + n.many), Heading: heading, Lead: n.lead, Back: tab{Href: n.path, Word: upper(n.many)}, Form: f})
 }
 
 func (n nounPages[T, P]) add(v *visit) error {
@@ -421,7 +421,7 @@ func (n nounPages[T, P]) deletion(v *visit, x P) *form {
 
 func (n nounPages[T, P]) ask(v *visit, status int, x P, f *form) error {
 	name := n.row(v, x).Name
-	page := deletePage{frame: v.frame("Delete " + name), Heading: "Delete the " + n.one + " " + name + "?", Goes: n.goes(v, x), Name: name, Typed: n.typed, Back: f.Back, Form: f}
+	page := deletePage{frame: v.frame("Delete " + name + ", " + n.many), Heading: "Delete the " + n.one + " " + name + "?", Goes: n.goes(v, x), Name: name, Typed: n.typed, Back: f.Back, Form: f}
 	return v.answer(status, "delete", page)
 }
 

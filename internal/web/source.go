@@ -36,7 +36,7 @@ func (v *visit) aboutSource(heading string) (s backstay.Source, page sourceShown
 	if err != nil {
 		return s, page, err
 	}
-	page = sourceShown{frame: v.frame(s.Name), Name: s.Name, State: safetyPill(state.Safety), Lead: v.sourceLead(state), Heading: heading, Acts: v.mend(state, s)}
+	page = sourceShown{frame: v.frame(heading + ", " + s.Name), Name: s.Name, State: safetyPill(state.Safety), Lead: v.sourceLead(state), Heading: heading, Acts: v.mend(state, s)}
 	if v.may(backstay.StartRuns, s.Scope, s.Owner) {
 		for _, p := range state.Plans {
 			page.Start = append(page.Start, act{Word: p.Name, Href: "/plans/" + p.ID + "/start"})

@@ -238,7 +238,7 @@ func TestTheServerIsBackedUpToAChosenRepository(t *testing.T) {
 func TestHostileNamesAreOnlyText(t *testing.T) {
 	s := servertest.Start(t, server.Options{}).Claim(t)
 	c := s.Owner
-	for _, name := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "‮gnp.exe", strings.Repeat("W", 100), `' or 1=1 --`, `{{.Form}}`, "javascript:alert(1)"} {
+	for _, name := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "\u202egnp.exe", strings.Repeat("W", 100), `' or 1=1 --`, `{{.Form}}`, "javascript:alert(1)"} {
 		group := c.Page(t, http.MethodPost, "/settings/groups", url.Values{"name": {name}, "help": {name}})
 		if group.Status != http.StatusSeeOther {
 			continue // such as one with characters that can't be shown

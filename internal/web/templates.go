@@ -5,7 +5,6 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"sync"
 )
 
@@ -73,9 +72,6 @@ func (t *templates) part(name, part string, data any) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
-
-// names are those of all pages.
-func (t *templates) names() ([]string, error) { return fs.Glob(files, "pages/*.html") }
 
 // dict makes what a part needs of names and values in turn.
 func dict(pairs ...any) (map[string]any, error) {

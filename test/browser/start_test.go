@@ -62,7 +62,13 @@ func TestFromAFreshInstallToAFirstBackup(t *testing.T) {
 		h.WaitText("Save the recovery kit now")
 		h.look()
 		h.press("Save the recovery kit")
-		h.press("Go on")
+		for range 10 { // a person goes on when the file is there
+			if h.press("Go on"); h.HasText("When should it run") {
+				break
+			}
+			h.acts--
+			time.Sleep(500 * time.Millisecond)
+		}
 		h.WaitText("When should it run")
 		h.look()
 		h.press("Save and start the first backup")
