@@ -310,7 +310,7 @@ func (v *visit) showEncryptionStep(status int, w way, f, risk *form) error {
 }
 
 func riskForm() *form {
-	return newForm("/start/risk", "Go on without a kit", "", &field{Name: "reason", Title: "Why there is to be no recovery kit", Kind: textField, Help: "It is noted in the audit trail with your name."})
+	return newForm("/start/risk", "Take the risk", "", &field{Name: "reason", Title: "Why there is to be no recovery kit", Kind: textField, Help: "It is noted in the audit trail with your name."})
 }
 
 func (v *visit) startEncryption() error {

@@ -48,7 +48,7 @@ func TestTheWayToAFirstBackupGoesOnWhereItWasLeft(t *testing.T) {
 		has(t, page(t, c, "/start/encryption"), "Backups in Cellar", "can be used")
 		send(t, c, "/start/encryption", url.Values{"name": {"Main"}, "path": {"main"}})
 		next("encryption")
-		has(t, page(t, c, "/start/encryption"), "Save the recovery kit now", "Go on without a kit")
+		has(t, page(t, c, "/start/encryption"), "Save the recovery kit now", "Do without a kit")
 		if a := c.Page(t, http.MethodPost, "/start/risk", url.Values{"reason": {""}}); a.Status != http.StatusUnprocessableEntity {
 			t.Errorf("a risk that is taken without a reason = %d", a.Status)
 		}

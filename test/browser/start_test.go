@@ -63,7 +63,7 @@ func TestFromAFreshInstallToAFirstBackup(t *testing.T) {
 		h.look()
 		h.press("Save the recovery kit")
 		for range 10 { // a person goes on when the file is there
-			if h.press("Go on"); h.HasText("When should it run") {
+			if h.press("To the plan"); h.HasText("When should it run") {
 				break
 			}
 			h.acts--
