@@ -9,6 +9,7 @@ import (
 	"fmt"
 	mrand "math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -60,6 +61,11 @@ func (s *site) fill(ctx context.Context) error {
 		return err
 	}
 	s.rows = f.ids
+	if s.url != "" { // as PostgreSQL does by itself within a minute
+		if out, err := exec.CommandContext(ctx, "psql", "--quiet", "--command", "analyze", s.url).CombinedOutput(); err != nil {
+			return fmt.Errorf("analyze: %w: %s", err, out)
+		}
+	}
 	return s.start(ctx)
 }
 
