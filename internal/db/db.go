@@ -86,7 +86,7 @@ func openPostgres(location string) (*DB, error) {
 		return nil, errors.New("open database: its address is no PostgreSQL URL such as postgres://user:password@host:5432/database") // the cause may show the password
 	}
 	config.RuntimeParams["timezone"] = "UTC"
-	config.RuntimeParams["jit"] = "off" // to compile a query takes longer than any of ours does
+	config.RuntimeParams["jit"] = "off"                 // to compile a query takes longer than any of ours does
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // the values are in the text of each query: to prepare it would take a second answer, for nothing
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(20)
