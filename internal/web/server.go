@@ -148,17 +148,18 @@ func changeServer(v *visit) error {
 	if err != nil {
 		return err
 	}
+	return v.saveSettings(f, serverPath, v.showServerForm)
+}
+
+// saveSettings changes the settings of the server by what was entered, and goes on; show shows the form again where it is refused.
+func (v *visit) saveSettings(f *form, to string, show func(status int, f *form) error) error {
 	f.read(v.r)
 	patch, err := f.json()
 	if err == nil {
 		_, err = v.App.UpdateSettings(v.ctx, v.who, int64(v.number("version", 0)), patch)
 	}
 	if err != nil {
-		status, err := f.refuse(v, err)
-		if err != nil {
-			return err
-		}
-		return v.showServerForm(status, f)
+		return v.refused(f, err, func(status int) error { return show(status, f) })
 	}
-	return v.redirect(serverPath, "Saved.")
+	return v.redirect(to, "Saved.")
 }

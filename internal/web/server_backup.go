@@ -135,19 +135,7 @@ func changeServerBackup(v *visit) error {
 	if err != nil {
 		return err
 	}
-	f.read(v.r)
-	patch, err := f.json()
-	if err == nil {
-		_, err = v.App.UpdateSettings(v.ctx, v.who, int64(v.number("version", 0)), patch)
-	}
-	if err != nil {
-		status, err := f.refuse(v, err)
-		if err != nil {
-			return err
-		}
-		return v.showServerBackupForm(status, f)
-	}
-	return v.redirect(serverBackupPath, "Saved.")
+	return v.saveSettings(f, serverBackupPath, v.showServerBackupForm)
 }
 
 func startServerBackup(v *visit) error {
