@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/url"
 	"path"
 	"strconv"
@@ -164,9 +165,7 @@ func (v *visit) fileRows() error {
 	if err != nil {
 		return err
 	}
-	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = v.w.Write(text) // who asked may have gone
-	return nil
+	return v.write(http.StatusOK, text)
 }
 
 func (v *visit) treeRows(f app.Folder, level int) treeRows {

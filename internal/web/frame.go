@@ -163,6 +163,11 @@ func (v *visit) answer(status int, name string, data any) error {
 	if err != nil {
 		return err
 	}
+	return v.write(status, text)
+}
+
+// write answers with markup: a page, or a part of one.
+func (v *visit) write(status int, text []byte) error {
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.WriteHeader(status)
 	_, _ = v.w.Write(text) // who asked may have gone

@@ -332,11 +332,7 @@ func (n nounPages[T, P]) add(v *visit) error {
 		}
 	}
 	if err != nil {
-		status, err := f.refuse(v, err)
-		if err != nil {
-			return err
-		}
-		return n.showForm(v, status, x, f)
+		return v.refused(f, err, func(status int) error { return n.showForm(v, status, x, f) })
 	}
 	to, done := n.at(&made), n.row(v, &made).Name+" was added."
 	if n.made != nil {
@@ -372,11 +368,7 @@ func (n nounPages[T, P]) change(v *visit) error {
 		_, err = n.noun.Update(v.ctx, v.who, v.id(), int64(v.number("version", 0)), patch)
 	}
 	if err != nil {
-		status, err := f.refuse(v, err)
-		if err != nil {
-			return err
-		}
-		return n.showForm(v, status, &x, f)
+		return v.refused(f, err, func(status int) error { return n.showForm(v, status, &x, f) })
 	}
 	return v.redirect(f.Back, "Saved.")
 }
@@ -438,11 +430,7 @@ func (n nounPages[T, P]) remove(v *visit) error {
 		return n.ask(v, http.StatusUnprocessableEntity, &x, f)
 	}
 	if err := n.noun.Delete(v.ctx, v.who, v.id(), int64(v.number("version", 0))); err != nil {
-		status, err := f.refuse(v, err)
-		if err != nil {
-			return err
-		}
-		return n.ask(v, status, &x, f)
+		return v.refused(f, err, func(status int) error { return n.ask(v, status, &x, f) })
 	}
 	return v.redirect(n.path, name+" was deleted.")
 }

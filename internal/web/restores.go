@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -132,9 +133,7 @@ func (v *visit) restoreState() error {
 	if err != nil {
 		return err
 	}
-	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = v.w.Write(text) // who asked may have gone
-	return nil
+	return v.write(http.StatusOK, text)
 }
 
 // restorePage is the page of the restore that the address names.

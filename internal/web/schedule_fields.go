@@ -245,8 +245,5 @@ func (v *visit) piece(page, part string, data any) error {
 	if err != nil {
 		return err
 	}
-	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	v.w.WriteHeader(http.StatusOK)
-	_, _ = v.w.Write(text) // who asked may have gone
-	return nil
+	return v.write(http.StatusOK, text)
 }
